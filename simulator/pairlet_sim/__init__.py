@@ -1,0 +1,1 @@
+"""Desktop stand-ins for the cloud and the hardware. CPython only."""
