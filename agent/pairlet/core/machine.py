@@ -1,0 +1,39 @@
+"""What every protocol machine shares: a transition table, and the two things it can ask for.
+
+A machine is asked and told; it never waits and knows no clock:
+
+    action = machine.next_action(now)     Send(request), Wait(until), or None once it has ended
+    machine.receive(response, now)        the answer to the request it asked for
+    machine.transport_failed(now)         there was no answer
+
+`now` and `until` are whole milliseconds of a clock that only grows.
+"""
+
+from collections import namedtuple
+
+from .errors import ProtocolError
+
+Send = namedtuple("Send", ("request",))
+Wait = namedtuple("Wait", ("until",))
+
+
+class Machine:
+    """A state and the table of what may follow it: TRANSITIONS maps (state, event) to a state."""
+
+    TRANSITIONS: "dict[tuple[str, str], str]" = {}
+
+    def __init__(self, state: str):
+        self.state = state
+
+    def step(self, event: str) -> None:
+        """Follow the edge for `event`; ProtocolError where the table has none (the driver is at fault)."""
+        following = self.TRANSITIONS.get((self.state, event))
+        if following is None:
+            raise ProtocolError(
+                f"{type(self).__name__} can't take '{event}' while it is {self.state}",
+                "This is a fault of the program that drives the machine, not of the server.",
+            )
+        self.state = following
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.state}>"
