@@ -1,0 +1,267 @@
+"""Every setting, its kind, its default and what it means, in one place.
+
+The same table reads pairlet.toml on Linux and config.json on a board; both arrive here as a dict.
+"""
+
+from collections import namedtuple
+
+from .core import url
+from .core.errors import ConfigError
+
+TEXT = "text"
+ADDRESS = "address"  # of an https endpoint
+INTEGER = "whole number"
+DURATION = "duration"  # "90s", "5m", "2h", "1d" or a number of seconds; kept in ms
+FLAG = "true or false"
+TEXTS = "list of texts"
+TABLE = "table of texts"
+
+Setting = namedtuple("Setting", ("kind", "default", "meaning"))
+
+SETTINGS = {
+    "oauth.issuer": Setting(ADDRESS, None, "the authorization server, as it calls itself"),
+    "oauth.device_authorization_endpoint": Setting(ADDRESS, None, "wins over the server's metadata"),
+    "oauth.token_endpoint": Setting(ADDRESS, None, "wins over the server's metadata"),
+    "oauth.revocation_endpoint": Setting(ADDRESS, None, "wins over the server's metadata"),
+    "oauth.introspection_endpoint": Setting(ADDRESS, None, "wins over the server's metadata"),
+    "oauth.client_id": Setting(TEXT, None, "who this kind of device is to the server"),
+    "oauth.client_secret_file": Setting(TEXT, None, "a file that holds the client secret, and nothing else"),
+    "oauth.client_auth": Setting(TEXT, None, "none, client_secret_basic or client_secret_post"),
+    "oauth.scope": Setting(TEXT, "", "what to ask for, separated by spaces"),
+    "oauth.extra": Setting(TABLE, None, "further parameters of the device authorization request"),
+    "oauth.ca_file": Setting(TEXT, None, "trust these certificates (PEM) instead of the system's"),
+    "oauth.insecure_http": Setting(FLAG, False, "allow plain http and mqtt on loopback"),
+    "mqtt.url": Setting(TEXT, None, "the broker: mqtts://host[:port]; none: no telemetry"),
+    "mqtt.client_id": Setting(TEXT, None, "the device_id unless set"),
+    "mqtt.version": Setting(TEXT, "auto", "auto, 5 or 3.1.1"),
+    "mqtt.username": Setting(TEXT, None, "the device_id unless set; the password is the access token"),
+    "mqtt.topic_prefix": Setting(TEXT, "devices/{device_id}", "what all topic names begin with"),
+    "mqtt.keep_alive": Setting(DURATION, 60000, "how long the connection may be silent"),
+    "mqtt.ca_file": Setting(TEXT, None, "as oauth.ca_file, for the broker; that one's unless set"),
+    "telemetry.interval": Setting(DURATION, 10000, "how often to measure"),
+    "telemetry.sensors": Setting(TEXTS, None, "which values; all there are unless set"),
+    "telemetry.buffer_bytes": Setting(INTEGER, 1048576, "how much may wait for the broker"),
+    "display.name": Setting(TEXT, "auto", "auto, terminal, plain, serial or none"),
+    "display.port": Setting(TEXT, None, "the serial display's port, such as /dev/ttyUSB0"),
+    "display.baudrate": Setting(INTEGER, 115200, "the serial display's speed"),
+    "pairing.start": Setting(TEXT, "always", "always, or prompt: wait for a person first"),
+    "pairing.codes": Setting(INTEGER, 3, "how many codes to show unattended before waiting for a person"),
+    "pairing.announce": Setting(FLAG, True, "tell the server device_id and device_name"),
+    "pairing.device_id": Setting(TEXT, None, "made up once and kept unless set"),
+    "pairing.device_name": Setting(TEXT, None, "what the person sees; the host name unless set"),
+    "store.dir": Setting(TEXT, None, "where tokens are kept"),
+}
+
+_CHOICES = {
+    "oauth.client_auth": ("none", "client_secret_basic", "client_secret_post"),
+    "mqtt.version": ("auto", "5", "3.1.1"),
+    "pairing.start": ("always", "prompt"),
+}
+
+_LOWEST = {
+    "mqtt.keep_alive": 5000,
+    "telemetry.interval": 100,
+    "telemetry.buffer_bytes": 1024,
+    "display.baudrate": 300,
+    "pairing.codes": 1,
+}
+
+_UNITS_MS = {"ms": 1, "s": 1000, "m": 60000, "h": 3600000, "d": 86400000}
+_LONGEST_MS = 7 * 86400000
+
+
+class Config:
+    """Checked settings. Build it with `Config.from_tables`; ask with the method of the setting's kind."""
+
+    def __init__(self, values: "dict[str, object]"):
+        self._values = values
+
+    @staticmethod
+    def from_tables(tables: "dict[str, object]", where: str) -> "Config":
+        """Check `tables` (table to key to value) that came from `where` (a file's name, for messages).
+
+        Raises ConfigError that names the key, what is wrong, and for an unknown one the nearest right one.
+        """
+        values: dict[str, object] = {}
+        for table, keys in tables.items():
+            if not isinstance(keys, dict) or not any(name.startswith(table + ".") for name in SETTINGS):
+                raise _unknown(table, [name.partition(".")[0] for name in SETTINGS], where)
+            for key, value in keys.items():
+                name = f"{table}.{key}"
+                if name not in SETTINGS:
+                    raise _unknown(name, list(SETTINGS), where)
+                values[name] = _checked(name, value, where)
+        return Config(values)
+
+    def with_text(self, name: str, text: str, where: str) -> "Config":
+        """A copy with `name` set from text, as the command line gives it. Raises ConfigError."""
+        if name not in SETTINGS:
+            raise _unknown(name, list(SETTINGS), where)
+        changed = dict(self._values)
+        changed[name] = _checked(name, _from_text(SETTINGS[name].kind, text), where)
+        return Config(changed)
+
+    def get(self, name: str) -> object:
+        """The value or its default; durations in ms."""
+        return self._values.get(name, SETTINGS[name].default)
+
+    def text(self, name: str) -> str:
+        """A text, "" when there is none."""
+        value = self.get(name)
+        return "" if value is None else str(value)
+
+    def integer(self, name: str) -> int:
+        """A whole number, or a duration in ms."""
+        value = self.get(name)
+        assert isinstance(value, int)
+        return value
+
+    def flag(self, name: str) -> bool:
+        """A switch."""
+        return self.get(name) is True
+
+    def texts(self, name: str) -> "list[str] | None":
+        """A list of texts, None when there is none."""
+        value = self.get(name)
+        return value if isinstance(value, list) else None
+
+    def pairs(self, name: str) -> "list[tuple[str, str | None]]":
+        """A table of texts as pairs."""
+        value = self.get(name)
+        return list(value.items()) if isinstance(value, dict) else []
+
+
+def _from_text(kind: str, text: str) -> object:
+    if kind == FLAG:
+        return {"true": True, "false": False}.get(text.lower(), text)
+    if kind == INTEGER:
+        return int(text) if text and all(digit in "0123456789" for digit in text) else text
+    if kind == TEXTS:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    return text
+
+
+def _checked(name: str, value: object, where: str) -> object:
+    """`value` as it is kept, or ConfigError."""
+    setting = SETTINGS[name]
+    kept = _KINDS[setting.kind](value)
+    if kept is None:
+        advice = f"It takes a {setting.kind}: {setting.meaning}."
+        if setting.kind == ADDRESS:
+            advice = "It takes an absolute https address, such as https://auth.example.com."
+        elif setting.kind == DURATION:
+            advice = 'It takes a duration such as "10s", "5m" or a number of seconds.'
+        raise ConfigError(f"{where}: {name} can't be used as it is", advice)
+    choices = _CHOICES.get(name)
+    if choices and kept not in choices:
+        raise ConfigError(f"{where}: {name} is '{kept}'", "Use one of: " + ", ".join(choices) + ".")
+    lowest = _LOWEST.get(name)
+    if lowest is not None and isinstance(kept, int) and kept < lowest:
+        least = f"{lowest / 1000:g} s" if setting.kind == DURATION else str(lowest)
+        raise ConfigError(f"{where}: {name} is too small", f"Use at least {least}.")
+    return kept
+
+
+def _text(value: object) -> object:
+    # A version written as a number is what people write: version = 5.
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) and value.strip() and "\0" not in value else None
+
+
+def _scope_or_text(value: object) -> object:
+    return value if value == "" else _text(value)
+
+
+def _address(value: object) -> object:
+    return value if url.split(value) is not None else None
+
+
+def _integer(value: object) -> object:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _flag(value: object) -> object:
+    return value if isinstance(value, bool) else None
+
+
+def _texts(value: object) -> object:
+    if isinstance(value, list) and all(isinstance(part, str) and part for part in value):
+        return value
+    return None
+
+
+def _table(value: object) -> object:
+    if isinstance(value, dict) and all(isinstance(part, str) for part in value.values()):
+        return value
+    return None
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, (int, float)):
+        milliseconds = value * 1000
+    else:
+        parsed = _parse_duration(value)
+        if parsed is None:
+            return None
+        milliseconds = parsed
+    return int(milliseconds) if 0 < milliseconds <= _LONGEST_MS else None
+
+
+def _parse_duration(value: object) -> "float | int | None":
+    if not isinstance(value, str):
+        return None
+    text = value.strip().lower()
+    digits = len(text)
+    while digits and text[digits - 1] not in "0123456789":
+        digits -= 1
+    unit = text[digits:].strip() or "s"
+    number = text[:digits]
+    if unit not in _UNITS_MS or not 0 < len(number) <= 12:
+        return None
+    try:
+        return float(number) * _UNITS_MS[unit] if "." in number else int(number) * _UNITS_MS[unit]
+    except ValueError:
+        return None
+
+
+_KINDS = {
+    TEXT: _scope_or_text,
+    ADDRESS: _address,
+    INTEGER: _integer,
+    DURATION: _duration,
+    FLAG: _flag,
+    TEXTS: _texts,
+    TABLE: _table,
+}
+
+
+def _unknown(name: str, known: "list[str]", where: str) -> ConfigError:
+    best = nearest(name, known)
+    advice = f"Did you mean {best}?" if best else "README.md lists what there is."
+    return ConfigError(f"{where}: there is no setting '{name}'", advice)
+
+
+def nearest(word: str, known: "list[str]") -> "str | None":
+    """The entry of `known` that a typing mistake is most likely to have meant, or None."""
+    best, best_distance = None, 1 + max(2, len(word) // 3)
+    for candidate in known:
+        distance = _distance(word, candidate)
+        if distance < best_distance:
+            best, best_distance = candidate, distance
+    return best
+
+
+def _distance(one: str, other: str) -> int:
+    """How many characters to insert, delete or replace to get from one word to the other (Levenshtein)."""
+    row = list(range(len(other) + 1))
+    for index, left in enumerate(one):
+        previous, row[0] = row[0], index + 1
+        for place, right in enumerate(other):
+            previous, row[place + 1] = (
+                row[place + 1],
+                min(row[place + 1] + 1, row[place] + 1, previous + (left != right)),
+            )
+    return row[-1]

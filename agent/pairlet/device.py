@@ -1,0 +1,55 @@
+"""Who this device is: an id made up once and kept, and a name for people."""
+
+import json
+from binascii import hexlify
+from collections import namedtuple
+
+from .core.errors import ConfigError, ProtocolError
+from .core.json_object import parse, text_member
+from .core.text import clean
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .config import Config
+    from .ports import Entropy, Store
+
+# device_id: fit for a topic name. name: what a person sees.
+Device = namedtuple("Device", ("device_id", "name"))
+
+_NAME = "device"
+_ALLOWED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+
+
+def identify(config: "Config", store: "Store", entropy: "Entropy", host_name: str) -> Device:
+    """This device: as configured, else as made up on its first start. Raises ConfigError and StoreError."""
+    device_id = config.text("pairing.device_id")
+    if device_id:
+        if len(device_id) > 64 or not all(character in _ALLOWED for character in device_id):
+            raise ConfigError(
+                "pairing.device_id can't be part of a topic name",
+                "Use up to 64 letters, digits, dots, dashes and underscores.",
+            )
+    else:
+        device_id = _kept(store) or _made_up(store, entropy)
+    name = config.text("pairing.device_name") or host_name or device_id
+    return Device(device_id, clean(name, 64))
+
+
+def _kept(store: "Store") -> "str | None":
+    data = store.load(_NAME)
+    if data is None:
+        return None
+    try:
+        device_id = text_member(parse(data), "device_id", 64)
+    except ProtocolError:
+        device_id = None
+    if device_id is None or not all(character in _ALLOWED for character in device_id):
+        store.set_aside(_NAME)
+        return None
+    return device_id
+
+
+def _made_up(store: "Store", entropy: "Entropy") -> str:
+    device_id = "pairlet-" + hexlify(entropy.random_bytes(4)).decode()
+    store.save(_NAME, json.dumps({"device_id": device_id}).encode())
+    return device_id

@@ -1,0 +1,55 @@
+"""Where the authorization server's endpoints are: configured, discovered, or both."""
+
+from .core.errors import ConfigError
+from .core.metadata import ENDPOINTS, Discovery, ServerMetadata
+from .core.url import is_secure
+from .drive import drive
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .config import Config
+    from .drive import Trouble
+    from .ports import Clock, Entropy, Http
+
+
+async def find_metadata(
+    config: "Config", http: "Http", clock: "Clock", entropy: "Entropy", trouble: "Trouble | None" = None
+) -> ServerMetadata:
+    """The server's metadata. A configured endpoint wins over the server's, and is enough without an issuer.
+
+    Raises ConfigError when nothing is configured, what Discovery ended with when there is no metadata
+    to be found, and whatever `trouble` raises.
+    """
+    insecure_http = config.flag("oauth.insecure_http")
+    configured = _configured_endpoints(config, insecure_http)
+    issuer = config.text("oauth.issuer")
+    if not issuer:
+        if not configured:
+            raise ConfigError(
+                "no authorization server is configured",
+                "Set oauth.issuer in pairlet.toml, or give --issuer URL.",
+            )
+        return ServerMetadata(None, configured)
+    discovery = Discovery(issuer, entropy.random_bytes(4), insecure_http)
+    await drive(discovery, http, clock, trouble)
+    found = discovery.metadata
+    if found is None:
+        assert discovery.error is not None
+        raise discovery.error
+    for name in ENDPOINTS:
+        configured.setdefault(name, getattr(found, name))
+    return ServerMetadata(issuer, configured, found.grant_types_supported)
+
+
+def _configured_endpoints(config: "Config", insecure_http: bool) -> "dict[str, str | None]":
+    endpoints: dict[str, str | None] = {}
+    for name in ENDPOINTS:
+        address = config.text("oauth." + name)
+        if address:
+            if not is_secure(address, insecure_http):
+                raise ConfigError(
+                    f"oauth.{name} is not an https address",
+                    "Plain http works on loopback only, with --insecure-http.",
+                )
+            endpoints[name] = address
+    return endpoints

@@ -1,0 +1,107 @@
+"""The loop that drives a machine, and the few task patterns that both asyncios share."""
+
+import asyncio
+from collections import namedtuple
+
+from .core.errors import PairletError, TlsError, TransportError
+from .core.machine import Send
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from .core.device_grant import DeviceGrant
+    from .core.metadata import Discovery
+    from .core.refresh_grant import RefreshGrant
+    from .ports import Clock, Http
+
+    AnyMachine = DeviceGrant | Discovery | RefreshGrant
+    Trouble = Callable[[PairletError | None], None]
+
+
+# What one step was, and for an exchange what was wrong with it (a PairletError or None).
+Step = namedtuple("Step", ("kind", "error"))
+ENDED = "ended"
+WAITED = "waited"
+EXCHANGED = "exchanged"
+
+
+async def advance(machine: "AnyMachine", http: "Http", clock: "Clock") -> Step:
+    """Do the one thing that `machine` asks for now: wait, or one exchange.
+
+    A server that can't prove who it is counts as no answer: a captive portal in the middle of a
+    pairing must not end it.
+    """
+    action = machine.next_action(clock.now())
+    if action is None:
+        return Step(ENDED, None)
+    if not isinstance(action, Send):
+        await clock.sleep_until(action.until)
+        return Step(WAITED, None)
+    try:
+        response = await http.exchange(action.request)
+    except (TransportError, TlsError) as error:
+        machine.transport_failed(clock.now())
+        return Step(EXCHANGED, error)
+    machine.receive(response, clock.now())
+    return Step(EXCHANGED, machine.fault)
+
+
+async def drive(
+    machine: "AnyMachine", http: "Http", clock: "Clock", trouble: "Trouble | None" = None
+) -> None:
+    """Drive `machine` to its end.
+
+    `trouble` hears after each exchange what was wrong with it, None when nothing was; it may raise
+    to give up.
+    """
+    while True:
+        step = await advance(machine, http, clock)
+        if step.kind == ENDED:
+            return
+        if step.kind == EXCHANGED and trouble is not None:
+            trouble(step.error)
+
+
+class Patience:
+    """Gives up after `tries` failures in a row: what a command that somebody waits for does."""
+
+    def __init__(self, tries: int):
+        self._tries = tries
+
+    def __call__(self, error: "PairletError | None") -> None:
+        """Count `error`; raise it when it was one too many."""
+        if error is not None:
+            self._tries -= 1
+            if self._tries <= 0:
+                raise error
+
+
+async def first_of(*coroutines: "Coroutine[object, object, None]") -> None:
+    """Run all until the first ends, cancel the others and wait for them; raise what the first raised."""
+    ended = asyncio.Event()
+    failures: list[BaseException] = []
+
+    async def watched(coroutine: "Coroutine[object, object, None]") -> None:
+        try:
+            await coroutine
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            failures.append(error)
+        finally:
+            ended.set()
+
+    tasks = [asyncio.create_task(watched(coroutine)) for coroutine in coroutines]
+    try:
+        await ended.wait()
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            try:
+                await task
+            except asyncio.CancelledError:
+                pass
+    if failures:
+        raise failures[0]

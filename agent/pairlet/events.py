@@ -1,0 +1,60 @@
+"""What the agent tells whoever listens: an event's name and its fields, named as in the RFCs.
+
+code, paired, denied, expired, refreshed, token, unpaired, mqtt_connected, mqtt_disconnected,
+published, dropped and error; the command line's --json prints them one a line.
+"""
+
+from .core.errors import OAuthError, PairletError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Emit(Protocol):
+        """Whoever listens."""
+
+        def __call__(self, event: str, **fields: object) -> None: ...
+
+
+def tell_error(emit: "Emit", error: PairletError) -> None:
+    """Tell of `error` as an "error" event: its OAuth code or kind, what happened and what to do."""
+    if isinstance(error, OAuthError):
+        code, description = error.error, error.error_description or ""
+    else:
+        code, description = kind_of(error), str(error)
+    emit("error", error=code, error_description=description, advice=error.advice, exit_code=error.exit_code)
+
+
+def kind_of(error: PairletError) -> str:
+    """The error's class as a code in the manner of the RFCs: TransportError is "transport_error"."""
+    name = type(error).__name__
+    pieces: list[str] = []
+    for character in name:
+        if character.lower() != character and pieces:
+            pieces.append("_")
+        pieces.append(character.lower())
+    return "".join(pieces)
+
+
+def describe(event: str, fields: "dict[str, object]") -> str:
+    """One line for a person about an event of a running agent, "" for those that are no news."""
+    if event == "refreshed":
+        expires_in = fields.get("expires_in")
+        if not isinstance(expires_in, int):
+            return "the token was renewed"
+        return "the token was renewed and is good for " + _duration(expires_in)
+    if event == "mqtt_connected":
+        return "connected to the broker; telemetry is flowing"
+    if event == "mqtt_disconnected":
+        return f"not connected to the broker: {fields.get('reason')}"
+    if event == "dropped":
+        return f"{fields.get('count')} samples dropped: no room left while the broker is away"
+    if event == "error":
+        return f"{fields.get('error_description') or fields.get('error')}; trying again"
+    return ""
+
+
+def _duration(seconds: int) -> str:
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"

@@ -1,0 +1,178 @@
+"""Keeps the token: on disk, in memory, and fresh."""
+
+import asyncio
+import json
+
+from .core.errors import ConfigError, OAuthError, PairletError, ProtocolError, StoreError
+from .core.json_object import parse
+from .core.refresh_grant import REFRESHED, REFUSED, REJECTED, RefreshGrant
+from .core.token import Token
+from .drive import EXCHANGED, advance
+from .events import tell_error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .core.client import Client
+    from .core.metadata import ServerMetadata
+    from .drive import Trouble
+    from .events import Emit
+    from .ports import Clock, Entropy, Http, Store
+
+_NAME = "token"
+# A token about to end is of no use to whoever asked for it.
+_USABLE_MS = 10000
+
+
+class TokenKeeper:
+    """The one place that reads, writes and refreshes the stored token.
+
+    `account`: what the token is bound to, (issuer or token endpoint, client_id); it must not travel
+    to another server. `emit(event, **fields)` hears "refreshed" and "unpaired", and "error" when a
+    stored token had to be set aside.
+    """
+
+    def __init__(
+        self, account: "tuple[str, str]", store: "Store", clock: "Clock", entropy: "Entropy", emit: "Emit"
+    ):
+        self._account = account
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
+        self._emit = emit
+        self._chance = entropy.random_bytes(1)[0]
+        self._busy = asyncio.Lock()
+        self._saved = True
+        self.token: Token | None = None
+
+    def load(self) -> "Token | None":
+        """Read the stored token into `token`. Raises StoreError, and ConfigError if it is another account's.
+
+        What can't be read is set aside, never overwritten: somebody may still get at what is in it.
+        """
+        self.token = self._read()
+        return self.token
+
+    def save(self, token: Token) -> None:
+        """Make `token` the one that counts: on disk first, then in memory. Raises StoreError."""
+        record = token.to_record(self._clock.now(), self._clock.wall())
+        record["issuer"], record["client_id"] = self._account
+        self._store.save(_NAME, json.dumps(record).encode())
+        self._saved = True
+        self.token = token
+
+    def forget(self, reason: str) -> None:
+        """Un-pair: remove the token. Raises StoreError."""
+        self._store.delete(_NAME)
+        self.token = None
+        self._emit("unpaired", reason=reason)
+
+    def refresh_at(self) -> "int | None":
+        """When the token wants replacing (ms of the clock), None when never."""
+        return self.token.refresh_at(self._chance) if self.token else None
+
+    def is_usable(self) -> bool:
+        """Whether the access token is worth handing out: not known to end within 10 s."""
+        if self.token is None:
+            return False
+        remaining_ms = self.token.remaining_ms(self._clock.now())
+        return remaining_ms is None or remaining_ms > _USABLE_MS
+
+    async def refresh(
+        self, metadata: "ServerMetadata", client: "Client", http: "Http", trouble: "Trouble | None" = None
+    ) -> None:
+        """Replace the token, or adopt the one that another process has fetched meanwhile.
+
+        Trouble is met with patience: it goes on until it has an answer, or `trouble` raises. The lock
+        is held for each exchange, not for the pauses between them.
+        Raises OAuthError: invalid_grant when the pairing is over (the token is gone then, and
+        "unpaired" was told), any other code when the server refuses but the pairing stands.
+        """
+        async with self._busy:
+            grant: RefreshGrant | None = None
+            sent = self.token
+            while True:
+                async with self._store.lock():
+                    if self._adopt(sent):
+                        return
+                    if self.token is None:
+                        self._emit("unpaired", reason="another process removed the token")
+                        raise OAuthError("invalid_grant", "the device is not paired any more")
+                    if grant is None:
+                        grant = RefreshGrant(
+                            metadata, client, self.token, seed=self._entropy.random_bytes(4)
+                        )
+                    step = await advance(grant, http, self._clock)
+                    if self._settle(grant):
+                        return
+                if step.kind == EXCHANGED and trouble is not None:
+                    trouble(step.error)
+                await self._pause(grant)
+
+    async def _pause(self, grant: RefreshGrant) -> None:
+        # Outside the lock, and without touching the machine: next_action would hand out the next request.
+        await self._clock.sleep_until(grant.due)
+
+    def _adopt(self, sent: "Token | None") -> bool:
+        """Whether the store holds another token than `sent`, which then becomes ours."""
+        if not self._saved and self.token is not None:
+            # The disk was full when this one came; what is on it is older.
+            self.save(self.token)
+            return False
+        stored = self._read()
+        if stored is None:
+            self.token = None
+            return False
+        if sent is not None and stored.access_token == sent.access_token:
+            return False
+        self.token = stored
+        return self.is_usable()
+
+    def _settle(self, grant: RefreshGrant) -> bool:
+        """Take the result of a grant that has ended; False while it goes on."""
+        if grant.state == REFRESHED:
+            token = grant.renewed
+            assert token is not None
+            rotated = self.token is None or token.refresh_token != self.token.refresh_token
+            try:
+                self.save(token)
+            except StoreError as error:
+                # The old one is dead on the server: losing the new one from memory too would be worse.
+                self.token, self._saved = token, False
+                tell_error(self._emit, error)
+            self._emit("refreshed", expires_in=token.expires_in, rotated=rotated)
+            return True
+        if grant.state == REJECTED:
+            self.forget("invalid_grant")
+            raise _error_of(grant)
+        if grant.state == REFUSED:
+            raise _error_of(grant)
+        return False
+
+    def _read(self) -> "Token | None":
+        data = self._store.load(_NAME)
+        if data is None:
+            return None
+        try:
+            record = parse(data)
+            token = Token.from_record(record, self._clock.now(), self._clock.wall())
+        except ProtocolError as error:
+            place = self._store.set_aside(_NAME)
+            tell_error(self._emit,
+                StoreError(
+                    f"the stored token can't be read ({error}); it is kept as {place}",
+                    "Pair the device again: pairlet pair.",
+                )
+            )
+            return None
+        account = (record.get("issuer"), record.get("client_id"))
+        if account != self._account:
+            raise ConfigError(
+                f"the stored token belongs to {account[0]}, client {account[1]}",
+                "Un-pair with that configuration first, or use another --state-dir for this one.",
+            )
+        return token
+
+
+def _error_of(grant: RefreshGrant) -> PairletError:
+    assert grant.error is not None
+    return grant.error

@@ -1,0 +1,187 @@
+"""The connection to the broker: kept up, renewed with each token, and fed from the outbox."""
+
+import asyncio
+
+from .core import telemetry
+from .core.backoff import Backoff
+from .core.errors import BrokerError, PairletError, TlsError, TransportError
+from .core.mqtt import DISCONNECTED, Credentials, Message, is_failure, reason_text
+from .drive import first_of
+from .events import tell_error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from .core.outbox import Outbox
+    from .core.telemetry import Sample, Topics
+    from .events import Emit
+    from .keeper import TokenKeeper
+    from .ports import Clock, Entropy, Mqtt
+
+# A link that lasted this long was a good one: the next trouble starts from a short pause again. A
+# broker that accepts and then kicks must not be met every second.
+_STABLE_MS = 30000
+_LONGEST_PAUSE_MS = 120000
+# How long a planned reconnect waits for the acknowledgement under way, and a stop for its farewell.
+_FAREWELL_MS = 3000
+# The reason of a disconnection that was planned.
+RENEWED = "the token was renewed"
+# CONNACK 4 and 5, MQTT 5's 0x86 and 0x87: the broker does not like the token.
+_TOKEN_REFUSED = (4, 5, 0x86, 0x87)
+
+
+class Link:
+    """Publishes what is in `outbox` as `username`, with the access token as password.
+
+    `renew()` (a coroutine function) fetches a newer token when the broker refuses the one we have.
+    """
+
+    def __init__(
+        self,
+        mqtt: "Mqtt",
+        topics: "Topics",
+        username: str,
+        outbox: "Outbox",
+        keeper: "TokenKeeper",
+        clock: "Clock",
+        entropy: "Entropy",
+        emit: "Emit",
+        renew: "Callable[[], Coroutine[object, object, None]]",
+    ):
+        self._mqtt = mqtt
+        self._topics = topics
+        self._username = username
+        self._outbox = outbox
+        self._keeper = keeper
+        self._clock = clock
+        self._emit = emit
+        self._renew = renew
+        self._backoff = Backoff(1000, _LONGEST_PAUSE_MS, entropy.random_bytes(4))
+        self._filled = asyncio.Event()
+        self._renewed = asyncio.Event()
+        self._publishing = asyncio.Lock()
+        self._connected_at: int | None = None
+        self._reason = ""
+        self._last_error = ""
+
+    def sample_added(self) -> None:
+        """There is something in the outbox."""
+        self._filled.set()
+
+    def token_renewed(self) -> None:
+        """The keeper has a new token: reconnect with it before the old one ends."""
+        self._renewed.set()
+
+    async def run(self) -> None:
+        """Keep the link up until cancelled."""
+        while True:
+            while not self._keeper.is_usable():
+                self._renewed.clear()
+                await self._renewed.wait()
+            self._renewed.clear()
+            planned = await self._once()
+            if not planned:
+                await self._clock.sleep_until(self._clock.now() + self._backoff.delay_ms())
+
+    async def close(self) -> None:
+        """Say "offline" and leave, in bounded time. Harmless when there is no link."""
+        if self._connected_at is not None:
+            offline = Message(self._topics.status, telemetry.OFFLINE, 1, True)
+            await self._at_most(_FAREWELL_MS, self._farewell(offline))
+            self._connected_at = None
+        await self._mqtt.disconnect()
+
+    async def _farewell(self, message: Message) -> None:
+        try:
+            await self._mqtt.publish(message)
+        except PairletError:
+            pass  # The link is gone already, and the will says the same.
+
+    async def _at_most(self, limit_ms: int, coroutine: "Coroutine[object, object, None]") -> None:
+        await first_of(coroutine, self._clock.sleep_until(self._clock.now() + limit_ms))
+
+    async def _once(self) -> bool:
+        """One connection from its beginning to its end; True when the end was ours, to change tokens."""
+        try:
+            await self._connect()
+        except BrokerError as error:
+            self._tell(error)
+            if error.reason_code in _TOKEN_REFUSED:
+                await self._renew()
+            return False
+        except (TransportError, TlsError) as error:
+            self._tell(error)
+            return False
+        self._last_error = ""
+        self._connected_at = self._clock.now()
+        self._emit("mqtt_connected")
+        self._reason = RENEWED
+        planned = False
+        try:
+            await first_of(self._listen(), self._publish())
+        except _Renewed:
+            planned = True
+        except (TransportError, BrokerError) as error:
+            self._reason = str(error)
+        if self._clock.now() - self._connected_at >= _STABLE_MS:
+            self._backoff.reset()
+        self._connected_at = None
+        await self._mqtt.disconnect()
+        self._emit("mqtt_disconnected", reason=self._reason)
+        return planned
+
+    async def _connect(self) -> None:
+        token = self._keeper.token
+        assert token is not None
+        will = Message(self._topics.status, telemetry.OFFLINE, 1, True)
+        await self._mqtt.connect(Credentials(self._username, token.access_token), will)
+
+    async def _listen(self) -> None:
+        while True:
+            event = await self._mqtt.next_event()
+            if event.kind == DISCONNECTED:
+                self._reason = event.reason
+                return
+
+    async def _publish(self) -> None:
+        """Feed the broker until the token is renewed. Nothing is under way when it raises _Renewed."""
+        await self._send(Message(self._topics.status, telemetry.ONLINE, 1, True))
+        while not self._renewed.is_set():
+            sample = self._outbox.oldest()
+            if sample is None:
+                self._filled.clear()
+                await first_of(_wait(self._filled), _wait(self._renewed))
+                continue
+            payload = telemetry.encode(sample, self._is_historical(sample))
+            await self._send(Message(self._topics.telemetry, payload, 1, False))
+            self._outbox.acknowledge(sample.seq)
+            self._emit("published", count=1, backlog=len(self._outbox))
+        raise _Renewed()
+
+    async def _send(self, message: Message) -> None:
+        reason_code = await self._mqtt.publish(message)
+        if is_failure(reason_code):
+            raise BrokerError(
+                f"the broker refused a message to {message.topic_name}: {reason_text(reason_code)}",
+                reason_code,
+            )
+
+    def _is_historical(self, sample: "Sample") -> bool:
+        """Whether the sample waited out an interruption; one taken just before a reconnect did not."""
+        assert self._connected_at is not None
+        return bool(self._connected_at - sample.taken_at > _FAREWELL_MS)
+
+    def _tell(self, error: PairletError) -> None:
+        # The same trouble every two minutes for a week is one piece of news.
+        if str(error) != self._last_error:
+            self._last_error = str(error)
+            tell_error(self._emit, error)
+
+
+class _Renewed(Exception):
+    """The link is to be made anew, with the new token."""
+
+
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()

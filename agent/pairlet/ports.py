@@ -1,0 +1,107 @@
+"""The ports: what the shell asks of its edges. For type checkers and readers; not shipped to boards.
+
+Each port has one contract test that every implementation passes (tests/contracts).
+"""
+
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from .core.http import Request, Response
+from .core.mqtt import Credentials, Event, Message
+from .core.screen import Screen
+from .core.wall import Wall
+
+
+class Clock(Protocol):
+    """Time that only grows, in whole milliseconds, and wall-clock time with its trust."""
+
+    def now(self) -> int: ...
+
+    async def sleep_until(self, until: int) -> None:
+        """Return at or after `until` (ms of `now()`), at once if that has passed."""
+
+    def wall(self) -> Wall: ...
+
+
+class Http(Protocol):
+    """One exchange over verified TLS: no redirects followed, the answer capped at 1 MiB."""
+
+    async def exchange(self, request: Request) -> Response:
+        """Carry `request` out. Any status is an answer.
+
+        Raises TransportError (no answer, time-out, cut or oversized answer) and TlsError.
+        """
+
+
+class Mqtt(Protocol):
+    """One MQTT connection at a time. It never reconnects by itself: the shell decides."""
+
+    async def connect(self, credentials: Credentials, will: Message | None) -> bool:
+        """Open the connection; return session_present.
+
+        Raises TransportError, TlsError, BrokerError (CONNACK refused, `reason_code`).
+        """
+
+    async def publish(self, message: Message) -> int:
+        """Send and, with QoS 1, wait for the PUBACK; return its reason_code (0 for QoS 0 and 3.1.1).
+
+        Raises TransportError when the connection ends before the acknowledgement, or there is none.
+        """
+
+    async def subscribe(self, topic_filter: str, qos: int) -> int:
+        """Return the granted qos, or a reason_code of 0x80 and above when refused."""
+
+    async def next_event(self) -> Event:
+        """Wait for a message or for the end of the connection, unless disconnect() asked for it."""
+
+    async def disconnect(self) -> None:
+        """Send DISCONNECT (which drops the will) and close. Never raises; harmless when not connected."""
+
+
+class Display(Protocol):
+    """Whatever a person looks at."""
+
+    def show(self, screen: Screen) -> None:
+        """Replace what is shown. Called about once a second while a code counts down."""
+
+    def close(self) -> None:
+        """Leave the device as it was found (cursor, colours, port)."""
+
+
+class Store(Protocol):
+    """Small named values that survive a power cut: after it, load gives the old or the new bytes."""
+
+    def load(self, name: str) -> bytes | None:
+        """The value, or None if there is none. Raises StoreError."""
+
+    def save(self, name: str, value: bytes) -> None:
+        """Replace the value; it is on disk when this returns. Raises StoreError; the old value stays then."""
+
+    def delete(self, name: str) -> None:
+        """Remove the value, if there is one. Raises StoreError."""
+
+    def set_aside(self, name: str) -> str:
+        """Keep a value that can't be read out of the way, under a new name; return where it is now."""
+
+    def lock(self) -> AbstractAsyncContextManager[None]:
+        """`async with store.lock():` holds every other process off this store. Raises StoreError."""
+
+
+class Sensors(Protocol):
+    """What the device measures."""
+
+    def read(self) -> dict[str, int | float]:
+        """One sample: name to value. What can't be read is left out."""
+
+
+class Entropy(Protocol):
+    """Random bytes fit for secrets."""
+
+    def random_bytes(self, count: int) -> bytes: ...
+
+
+class Button(Protocol):
+    """The way a person says "go on": a key, a signal, a touch."""
+
+    async def pressed(self) -> None:
+        """Return when it is pressed."""
