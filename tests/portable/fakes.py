@@ -1,0 +1,249 @@
+"""The ports without hardware, for tests on both interpreters: virtual time, memory, and scripts."""
+
+import asyncio
+
+from pairlet.core.errors import BrokerError, StoreError, TransportError
+from pairlet.core.mqtt import DISCONNECTED, Event
+from pairlet.core.wall import SYNCED, Wall
+
+
+class VirtualClock:
+    """Time that stands still while anybody works and jumps to the next alarm when all wait."""
+
+    def __init__(self, now=1000, wall=Wall(SYNCED, 1_750_000_000)):
+        self.time = now
+        self._began = now
+        self._wall = wall
+        self._sleepers = []
+
+    def now(self):
+        return self.time
+
+    def wall(self):
+        if self._wall.seconds is None:
+            return self._wall
+        return Wall(self._wall.state, self._wall.seconds + (self.time - self._began) // 1000)
+
+    async def sleep_until(self, until):
+        if until <= self.time:
+            await asyncio.sleep(0)
+            return
+        sleeper = (until, asyncio.Event())
+        self._sleepers.append(sleeper)
+        try:
+            await sleeper[1].wait()
+        finally:
+            self._sleepers.remove(sleeper)
+
+    async def drive(self, coroutine, until=None):
+        """Run `coroutine` to its end, or cancel it when the clock reaches `until`; return its result."""
+        outcome = []
+        task = asyncio.create_task(_caught(coroutine, outcome))
+        while not outcome:
+            # Enough turns of the loop for a chain of wake-ups: nothing here waits for the outside.
+            for _ in range(40):
+                await asyncio.sleep(0)
+            if outcome:
+                break
+            alarm = min([sleeper[0] for sleeper in self._sleepers]) if self._sleepers else None
+            if until is not None and (alarm is None or alarm > until):
+                self.time = until
+                task.cancel()
+                await task
+                return None
+            assert alarm is not None, "nobody will ever wake: a deadlock"
+            self.time = max(self.time, alarm)
+            for sleeper in self._sleepers:
+                if sleeper[0] <= self.time:
+                    sleeper[1].set()
+        value, error = outcome[0]
+        if error is not None:
+            raise error
+        return value
+
+
+async def _caught(coroutine, outcome):
+    # MicroPython reports a task that ends with an exception before anybody awaits it.
+    try:
+        outcome.append((await coroutine, None))
+    except asyncio.CancelledError:
+        outcome.append((None, None))
+    except Exception as error:
+        outcome.append((None, error))
+
+
+class ScriptedHttp:
+    """Asks `answer(request)` for each Response; an exception it returns is raised instead."""
+
+    def __init__(self, clock, answer, latency_ms=0):
+        self.clock = clock
+        self.answer = answer
+        self.latency_ms = latency_ms
+        self.log = []
+
+    async def exchange(self, request):
+        began = self.clock.now()
+        await self.clock.sleep_until(began + self.latency_ms)
+        result = self.answer(request)
+        self.log.append((began, self.clock.now(), request))
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+
+class MemoryStore:
+    """Values in a dict. `broken` names values that can't be saved."""
+
+    def __init__(self, values=None):
+        self.values = values or {}
+        self.broken = ()
+        self.history = []
+        self._lock = asyncio.Lock()
+
+    def load(self, name):
+        return self.values.get(name)
+
+    def save(self, name, value):
+        if name in self.broken:
+            raise StoreError("the disk is full")
+        self.history.append((name, value))
+        self.values[name] = bytes(value)
+
+    def delete(self, name):
+        self.values.pop(name, None)
+
+    def set_aside(self, name):
+        place = name + ".corrupt-1"
+        self.values[place] = self.values.pop(name)
+        return place
+
+    def lock(self):
+        return self._lock
+
+
+class RecordingDisplay:
+    """Keeps every screen."""
+
+    def __init__(self):
+        self.screens = []
+        self.closed = False
+
+    def show(self, screen):
+        self.screens.append(screen)
+
+    def close(self):
+        self.closed = True
+
+    def kinds(self):
+        """The kinds in order, each run of the same one once."""
+        kinds = []
+        for screen in self.screens:
+            if not kinds or kinds[-1] != screen.kind:
+                kinds.append(screen.kind)
+        return kinds
+
+
+class CountingEntropy:
+    """Bytes that differ from call to call and never from run to run."""
+
+    def __init__(self):
+        self._next = 1
+
+    def random_bytes(self, count):
+        data = bytes([(self._next + index) & 255 for index in range(count)])
+        self._next += count
+        return data
+
+
+class FixedSensors:
+    """The same sample each time."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def read(self):
+        return dict(self.values)
+
+
+class ManualButton:
+    """A button that a test presses."""
+
+    def __init__(self):
+        self._press = asyncio.Event()
+
+    def press(self):
+        self._press.set()
+
+    async def pressed(self):
+        self._press.clear()
+        await self._press.wait()
+
+
+class MemoryBroker:
+    """A broker and the port Mqtt in one: keeps what is published, checks the password, can break.
+
+    check(credentials) -> CONNACK code; accepts(message) -> PUBACK reason code. `journal` holds
+    ("connect", username), ("publish", topic_name, payload), ("will", ...), ("disconnect",).
+    """
+
+    def __init__(self, check=None, accepts=None):
+        self.check = check or (lambda credentials: 0)
+        self.accepts = accepts or (lambda message: 0)
+        self.journal = []
+        self.retained = {}
+        self.passwords = []
+        self.connected = False
+        self._will = None
+        self._events = []
+        self._wake = asyncio.Event()
+
+    async def connect(self, credentials, will):
+        await asyncio.sleep(0)
+        code = self.check(credentials)
+        if isinstance(code, Exception):
+            raise code
+        if code:
+            raise BrokerError("the broker refused the connection", code)
+        self.journal.append(("connect", credentials.username))
+        self.passwords.append(credentials.password.reveal())
+        self.connected = True
+        self._will = will
+        self._events = []
+        return False
+
+    async def publish(self, message):
+        await asyncio.sleep(0)
+        if not self.connected:
+            raise TransportError("there is no connection to the broker")
+        code = self.accepts(message)
+        if code < 0x80:
+            self.journal.append(("publish", message.topic_name, message.payload))
+            if message.retain:
+                self.retained[message.topic_name] = message.payload
+        return code
+
+    async def subscribe(self, topic_filter, qos):
+        return qos
+
+    async def next_event(self):
+        while not self._events:
+            self._wake.clear()
+            await self._wake.wait()
+        return self._events.pop(0)
+
+    async def disconnect(self):
+        if self.connected:
+            self.journal.append(("disconnect",))
+        self.connected = False
+        self._will = None
+
+    def kick(self, reason="the connection was lost"):
+        """End the connection from the broker's side: the will is published."""
+        self.connected = False
+        if self._will is not None:
+            self.journal.append(("will", self._will.topic_name, self._will.payload))
+            if self._will.retain:
+                self.retained[self._will.topic_name] = self._will.payload
+            self._will = None
+        self._events.append(Event(DISCONNECTED, None, reason))
+        self._wake.set()

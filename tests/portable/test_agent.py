@@ -1,0 +1,410 @@
+"""The agent from code to telemetry, in virtual time, on both interpreters."""
+
+import asyncio
+import json
+
+from fakes import (
+    CountingEntropy,
+    FixedSensors,
+    ManualButton,
+    MemoryBroker,
+    MemoryStore,
+    RecordingDisplay,
+    ScriptedHttp,
+    VirtualClock,
+)
+from model_server import ISSUER, ModelServer
+from pairlet.agent import Agent, Ports
+from pairlet.config import Config
+from pairlet.core.client import Client
+from pairlet.core.errors import OAuthError, PairletError, TransportError
+from pairlet.core.http import Response
+from pairlet.device import Device
+from pairlet.drive import Patience
+
+MINUTE = 60000
+
+
+class Rig:
+    """One agent with everything around it faked but its own code."""
+
+    def __init__(self, decide="approve", broker=None, settings=None, store=None, clock=None, **server):
+        self.clock = clock or VirtualClock()
+        self.server = ModelServer(self.clock, decide, **server)
+        self.http = ScriptedHttp(self.clock, self.server, latency_ms=50)
+        self.display = RecordingDisplay()
+        self.store = store or MemoryStore()
+        self.broker = broker
+        self.button = ManualButton()
+        self.events = []
+        tables = {"oauth": {"issuer": ISSUER, "client_id": "tv", "scope": "telemetry"}}
+        for name, keys in (settings or {}).items():
+            tables.setdefault(name, {}).update(keys)
+        self.agent = Agent(
+            Config.from_tables(tables, "test"),
+            Client("tv"),
+            Device("d1", "Kitchen"),
+            Ports(
+                self.clock,
+                self.http,
+                self.display,
+                self.store,
+                CountingEntropy(),
+                FixedSensors({"cpu": 1}),
+                self.button,
+                broker,
+            ),
+            self._hear,
+        )
+
+    def _hear(self, event, **fields):
+        self.events.append((event, fields))
+
+    def names(self):
+        return [event for event, fields in self.events if event != "published"]
+
+    def run(self, coroutine, until=None):
+        return asyncio.run(self.clock.drive(coroutine, until))
+
+    def record(self):
+        return json.loads(self.store.values["token"])
+
+
+def raised(function, *arguments):
+    try:
+        function(*arguments)
+    except PairletError as error:
+        return error
+    raise AssertionError("nothing was raised")
+
+
+def test_pair_shows_the_code_and_keeps_the_token():
+    rig = Rig()
+    rig.run(rig.agent.pair(Patience(3)))
+    assert rig.names() == ["code", "paired"]
+    assert rig.events[0][1]["user_code"] == "WDJB-MJH1"
+    assert rig.events[0][1]["expires_in"] == 600
+    assert rig.display.kinds() == ["starting", "code", "paired"]
+    assert rig.record()["refresh_token"] == rig.server.live_refresh_token
+    assert rig.server.too_fast == 0
+
+
+def test_the_server_learns_who_asks_unless_told_not_to():
+    rig = Rig()
+    rig.run(rig.agent.pair(Patience(3)))
+    request = [request for _, _, request in rig.http.log if request.url.endswith("/device")][0]
+    assert b"device_id=d1" in request.body and b"device_name=Kitchen" in request.body
+    rig = Rig(settings={"pairing": {"announce": False}})
+    rig.run(rig.agent.pair(Patience(3)))
+    request = [request for _, _, request in rig.http.log if request.url.endswith("/device")][0]
+    assert b"device_id" not in request.body
+
+
+def test_the_countdown_moves_while_the_code_waits():
+    rig = Rig("wait", code_s=30)
+    error = raised(rig.run, rig.agent.pair(Patience(3)))
+    assert error.exit_code == 4
+    left = [screen.remaining_s for screen in rig.display.screens if screen.kind == "code"]
+    assert left[0] == 30 and left[-1] == 0
+    assert max([earlier - later for earlier, later in zip(left, left[1:])]) <= 1
+    assert rig.display.kinds()[-1] == "expired" and rig.names() == ["code", "expired"]
+
+
+def test_denied_is_said_and_ends_it():
+    rig = Rig("deny")
+    error = raised(rig.run, rig.agent.pair(Patience(3)))
+    assert (error.error, error.exit_code) == ("access_denied", 3)
+    assert rig.display.kinds()[-1] == "denied" and rig.names() == ["code", "denied"]
+    assert "token" not in rig.store.values
+
+
+def test_lost_answers_while_polling_do_not_end_a_pairing():
+    rig = Rig("wait")
+    trouble = [
+        TransportError("no route"),
+        Response(502, [("content-type", "text/html")], b"<html>bad gateway"),
+        Response(200, [("content-type", "text/html")], b"<html>welcome to our wi-fi"),
+        Response(302, [("location", "https://portal.test/")], b""),
+        TransportError("time-out"),
+    ]
+
+    def answer(request):
+        if request.url.endswith("/token") and trouble:
+            return trouble.pop(0)
+        rig.server.decide = "approve"
+        return rig.server(request)
+
+    rig.http.answer = answer
+    rig.run(rig.agent.pair(Patience(3)))
+    assert rig.names() == ["code", "paired"] and not trouble
+    assert any("trying again" in screen.message for screen in rig.display.screens)
+
+
+def test_a_command_gives_up_on_a_server_that_is_not_there():
+    rig = Rig()
+    rig.http.answer = lambda request: TransportError("no route to auth.test")
+    error = raised(rig.run, rig.agent.pair(Patience(3)))
+    assert error.exit_code == 5 and len(rig.http.log) == 3
+
+
+def test_run_pairs_publishes_refreshes_and_never_flaps():
+    broker = MemoryBroker()
+    rig = Rig(broker=broker, token_s=600)
+    rig.run(rig.agent.run(), until=30 * MINUTE)
+    names = rig.names()
+    assert names[:3] == ["code", "paired", "mqtt_connected"]
+    assert names.count("refreshed") >= 3
+    # One connection for each token, each with the token of that moment.
+    assert len(set(broker.passwords)) == len(broker.passwords) == names.count("refreshed") + 1
+    payloads = [json.loads(entry[2]) for entry in broker.journal if entry[:2] == ("publish", "devices/d1/telemetry")]
+    assert [payload["seq"] for payload in payloads] == list(range(len(payloads))) and len(payloads) > 170
+    assert not any("historical" in payload for payload in payloads)
+    said = [entry[2] for entry in broker.journal if entry[0] == "publish" and entry[1] == "devices/d1/status"]
+    assert said[:-1] == [b"online"] * (len(said) - 1) and said[-1] == b"offline"
+    assert not any(entry[0] == "will" for entry in broker.journal)
+    assert rig.server.live_access_token == broker.passwords[-1]
+
+
+def test_a_broker_that_is_away_at_start_is_waited_for():
+    down = [TransportError("connection refused")] * 4
+    broker = MemoryBroker(check=lambda credentials: down.pop() if down else 0)
+    rig = Rig(broker=broker)
+    rig.run(rig.agent.run(), until=10 * MINUTE)
+    assert rig.names()[:4] == ["code", "paired", "error", "mqtt_connected"]
+    payloads = [json.loads(entry[2]) for entry in broker.journal if entry[:2] == ("publish", "devices/d1/telemetry")]
+    assert payloads[0]["seq"] == 0 and payloads[0]["historical"] is True
+    assert "historical" not in payloads[-1]
+
+
+def test_a_kick_is_followed_by_a_reconnect_with_what_waited():
+    broker = MemoryBroker()
+    rig = Rig(broker=broker)
+
+    async def kicked():
+        await rig.clock.sleep_until(2 * MINUTE)
+        broker.kick("the broker went away")
+        await rig.clock.sleep_until(9 * MINUTE)
+
+    async def both():
+        task = asyncio.create_task(rig.agent.run())
+        await kicked()
+        task.cancel()
+        try:
+            await task
+        except asyncio.CancelledError:
+            pass
+
+    rig.run(both())
+    reasons = [fields["reason"] for event, fields in rig.events if event == "mqtt_disconnected"]
+    assert reasons[0] == "the broker went away"
+    assert rig.names().count("mqtt_connected") == 2
+    assert broker.retained["devices/d1/status"] == b"offline"
+
+
+def test_a_broker_that_refuses_the_token_gets_a_new_one():
+    rig_holder = []
+
+    def check(credentials):
+        rig = rig_holder[0]
+        return 0 if rig.names().count("refreshed") >= 1 else 0x87
+
+    broker = MemoryBroker(check=check)
+    rig = Rig(broker=broker)
+    rig_holder.append(rig)
+    rig.run(rig.agent.run(), until=5 * MINUTE)
+    assert "mqtt_connected" in rig.names()
+    assert broker.passwords[0] == rig.server.live_access_token
+
+
+def test_invalid_grant_un_pairs_and_shows_a_new_code():
+    rig = Rig(broker=MemoryBroker(), token_s=600)
+
+    async def story():
+        task = asyncio.create_task(rig.agent.run())
+        await rig.clock.sleep_until(MINUTE)
+        rig.server.live_refresh_token = "somebody removed the device"
+        await rig.clock.sleep_until(20 * MINUTE)
+        task.cancel()
+        try:
+            await task
+        except asyncio.CancelledError:
+            pass
+
+    rig.run(story())
+    names = rig.names()
+    assert names.count("paired") == 2 and names.count("unpaired") == 1
+    assert names[names.index("unpaired") :].count("code") == 1
+
+
+def test_server_trouble_never_un_pairs():
+    rig = Rig(broker=MemoryBroker(), token_s=600)
+    bad = [
+        TransportError("no route"),
+        Response(503, [], b""),
+        Response(400, [], b'{"error":"invalid_client"}'),
+        Response(200, [], b"<html>"),
+        Response(500, [], b'{"error":"invalid_grant"}'),
+    ]
+
+    def answer(request):
+        if b"grant_type=refresh_token" in request.body and bad:
+            return bad.pop(0)
+        return rig.server(request)
+
+    rig.http.answer = answer
+    rig.run(rig.agent.run(), until=60 * MINUTE)
+    names = rig.names()
+    assert not bad and "unpaired" not in names and names.count("paired") == 1 and "refreshed" in names
+
+
+def test_a_restart_goes_on_with_the_stored_token():
+    rig = Rig(broker=MemoryBroker())
+    rig.run(rig.agent.run(), until=MINUTE)
+    again = Rig(broker=MemoryBroker(), store=rig.store, clock=rig.clock)
+    again.server.live_refresh_token = rig.server.live_refresh_token
+    again.run(again.agent.run(), until=2 * MINUTE)
+    assert again.names()[0] == "mqtt_connected" and "code" not in again.names()
+
+
+def test_item_06_item_20_codes_are_shown_only_while_somebody_may_look():
+    rig = Rig("wait", code_s=60, settings={"pairing": {"start": "prompt", "codes": 2}})
+    rig.run(rig.agent.run(), until=60 * MINUTE)
+    assert rig.http.log == [] and rig.display.screens[-1].message == "not paired"
+    rig = Rig("wait", code_s=60, settings={"pairing": {"codes": 2}})
+    rig.run(rig.agent.run(), until=60 * MINUTE)
+    assert rig.names() == ["code", "expired", "code", "expired"]
+    last = rig.http.log[-1][1]
+    assert last < 5 * MINUTE and rig.display.screens[-1].advice.startswith("Press the button")
+
+
+def test_the_button_asks_for_a_new_code():
+    rig = Rig("wait", code_s=60, settings={"pairing": {"start": "prompt", "codes": 1}})
+
+    async def story():
+        task = asyncio.create_task(rig.agent.run())
+        await rig.clock.sleep_until(10 * MINUTE)
+        rig.server.decide = "approve"
+        rig.button.press()
+        await rig.clock.sleep_until(12 * MINUTE)
+        task.cancel()
+        try:
+            await task
+        except asyncio.CancelledError:
+            pass
+
+    rig.run(story())
+    assert rig.names() == ["code", "paired"]
+
+
+def test_run_notices_that_another_process_has_paired():
+    rig = Rig(settings={"pairing": {"start": "prompt"}})
+    other = Rig(store=rig.store, clock=rig.clock)
+
+    async def story():
+        task = asyncio.create_task(rig.agent.run())
+        await rig.clock.sleep_until(MINUTE)
+        await other.agent.pair(Patience(3))
+        await rig.clock.sleep_until(2 * MINUTE)
+        task.cancel()
+        try:
+            await task
+        except asyncio.CancelledError:
+            pass
+
+    rig.run(story())
+    assert rig.agent.keeper.token is not None and rig.http.log == []
+
+
+def test_usable_token_refreshes_only_when_due():
+    rig = Rig(token_s=600)
+    rig.run(rig.agent.pair(Patience(3)))
+    before = len(rig.http.log)
+    assert rig.run(rig.agent.usable_token(Patience(3))).access_token.reveal() == rig.server.live_access_token
+    assert len(rig.http.log) == before
+    rig.clock.time += 560000
+    token = rig.run(rig.agent.usable_token(Patience(3)))
+    assert len(rig.http.log) == before + 1 and token.access_token.reveal() == rig.server.live_access_token
+
+
+def test_two_processes_never_use_one_refresh_token_twice():
+    rig = Rig(token_s=600)
+    rig.run(rig.agent.pair(Patience(3)))
+    other = Rig(store=rig.store, clock=rig.clock)
+    other.http.answer = rig.server
+    rig.clock.time += 560000
+
+    async def both():
+        return await asyncio.gather(
+            rig.agent.usable_token(Patience(3)), other.agent.usable_token(Patience(3))
+        )
+
+    first, second = rig.run(both())
+    assert first.access_token == second.access_token
+    assert rig.server.live_refresh_token is not None, "the family was revoked"
+
+
+def test_a_token_that_cannot_be_saved_is_still_used_and_saved_later():
+    rig = Rig(token_s=600)
+    rig.run(rig.agent.pair(Patience(3)))
+    rig.clock.time += 560000
+    rig.store.broken = ("token",)
+    token = rig.run(rig.agent.usable_token(Patience(3)))
+    assert token.access_token.reveal() == rig.server.live_access_token
+    assert "error" in rig.names()
+    assert rig.record()["access_token"] != rig.server.live_access_token
+
+
+def test_a_corrupt_token_is_kept_aside():
+    for garbage in (b"", b"{", b'{"version":9}', b"\xff", b"[]"):
+        rig = Rig(store=MemoryStore({"token": garbage}))
+        error = raised(rig.run, rig.agent.usable_token(Patience(3)))
+        assert isinstance(error, OAuthError) and error.error == "invalid_grant"
+        assert rig.store.values["token.corrupt-1"] == garbage and "error" in rig.names()
+
+
+def test_a_token_of_another_server_is_not_sent_anywhere():
+    rig = Rig()
+    rig.run(rig.agent.pair(Patience(3)))
+    other = Rig(store=rig.store, settings={"oauth": {"issuer": "https://other.test"}})
+    error = raised(other.run, other.agent.usable_token(Patience(3)))
+    assert error.exit_code == 2 and other.http.log == []
+
+
+def test_unpair_revokes_the_refresh_token_and_forgets():
+    rig = Rig()
+    rig.run(rig.agent.pair(Patience(3)))
+    live = rig.server.live_refresh_token
+    assert rig.run(rig.agent.unpair(Patience(3))) is None
+    assert rig.server.revoked == [live] and "token" not in rig.store.values
+    assert rig.names()[-1] == "unpaired"
+
+
+def test_unpair_says_when_the_server_could_not_be_told():
+    rig = Rig()
+    rig.run(rig.agent.pair(Patience(3)))
+    rig.http.answer = lambda request: Response(503, [], b"")
+    trouble = rig.run(rig.agent.unpair(Patience(1)))
+    assert "503" in str(trouble) and "token" not in rig.store.values
+
+
+def test_without_refresh_token_the_end_is_the_end():
+    rig = Rig(broker=MemoryBroker(), token_s=60)
+
+    def answer(request):
+        response = rig.server(request)
+        members = json.loads(response.body)
+        members.pop("refresh_token", None)
+        return Response(response.status, response.headers, json.dumps(members).encode())
+
+    rig.http.answer = answer
+    rig.run(rig.agent.run(), until=2 * MINUTE)
+    assert rig.names().count("paired") == 2
+    assert ("unpaired", {"reason": "expired"}) in rig.events
+
+
+def test_the_oldest_samples_go_first_and_leave_word():
+    broker = MemoryBroker(check=lambda credentials: TransportError("away"))
+    rig = Rig(broker=broker, settings={"telemetry": {"buffer_bytes": 1024}})
+    rig.run(rig.agent.run(), until=30 * MINUTE)
+    gaps = [fields for event, fields in rig.events if event == "dropped"]
+    assert gaps and gaps[0]["from"] == 0 and gaps[0]["count"] == gaps[0]["to"] + 1
