@@ -1,0 +1,284 @@
+"""The commands: where configuration, edges and the agent are joined."""
+
+import argparse
+import os
+import socket
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..agent import Agent, Ports
+from ..config import Config
+from ..core.client import Client
+from ..core.errors import ConfigError
+from ..core.secret import Secret
+from ..core.token import Token
+from ..device import Device, identify
+from ..drive import Patience
+from .button import SignalButton
+from .clock import SystemClock
+from .display import open_display
+from .entropy import SystemEntropy
+from .http import RequestsHttp
+from .options import SETTING_OF_OPTION
+from .output import Output
+from .store import FileStore
+
+if TYPE_CHECKING:
+    from ..ports import Mqtt
+
+_PLACES = ("pairlet.toml", "~/.config/pairlet/pairlet.toml", "/etc/pairlet/pairlet.toml")
+# Settings that name a file or folder: in a configuration file they start from where that file is.
+_PATHS = ("oauth.client_secret_file", "oauth.ca_file", "mqtt.ca_file", "store.dir")
+# Somebody waits for these commands: after so many failures in a row they say what is wrong.
+_TRIES = 3
+
+
+def configuration(arguments: argparse.Namespace) -> Config:
+    """File, then options, then --set; the later wins. Raises ConfigError."""
+    config = _from_file(arguments.config)
+    where = "the command line"
+    for option, name in SETTING_OF_OPTION:
+        value = getattr(arguments, option)
+        if value is not None:
+            config = config.with_text(name, value, where)
+    if arguments.insecure_http:
+        config = config.with_text("oauth.insecure_http", "true", where)
+    for setting in arguments.settings:
+        name, mark, value = setting.partition("=")
+        if not mark:
+            raise ConfigError(f"--set {setting}: there is no '='", "Write --set TABLE.KEY=VALUE.")
+        config = config.with_text(name.strip(), value.strip(), where)
+    return config
+
+
+def _from_file(named: str | None) -> Config:
+    for place in [named] if named else _PLACES:
+        path = Path(place).expanduser()
+        if named or path.is_file():
+            return _read(path)
+    return Config({})
+
+
+def _read(path: Path) -> Config:
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"{path} can't be read: {error.strerror}", "Check the path given with --config."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}", "Correct the line it names.") from None
+    for name in _PATHS:
+        table, _, key = name.partition(".")
+        keys = tables.get(table)
+        value = keys.get(key) if isinstance(keys, dict) else None
+        if isinstance(keys, dict) and isinstance(value, str):
+            keys[key] = str(path.parent / Path(value).expanduser())
+    return Config.from_tables(tables, str(path))
+
+
+def state_folder(config: Config) -> Path:
+    """Where the state is: as configured, systemd's STATE_DIRECTORY, or the place of this user."""
+    if config.text("store.dir"):
+        return Path(config.text("store.dir")).expanduser()
+    if os.environ.get("STATE_DIRECTORY"):
+        return Path(os.environ["STATE_DIRECTORY"].partition(":")[0])
+    if os.geteuid() == 0:
+        return Path("/var/lib/pairlet")
+    return Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "pairlet"
+
+
+def _client(config: Config) -> Client:
+    client_id = config.text("oauth.client_id")
+    if not client_id:
+        raise ConfigError(
+            "no client_id is configured", "Set oauth.client_id in pairlet.toml, or give --client-id."
+        )
+    secret = None
+    file = config.text("oauth.client_secret_file")
+    if file:
+        try:
+            text = Path(file).expanduser().read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not text"
+            raise ConfigError(
+                f"the client secret in {file} can't be read: {reason}",
+                "Check oauth.client_secret_file and who may read it.",
+            ) from None
+        if not text:
+            raise ConfigError(f"{file} is empty", "Put the client secret into it, and nothing else.")
+        secret = Secret(text)
+    return Client(client_id, secret, config.text("oauth.client_auth") or None)
+
+
+def _ca_file(config: Config, table: str) -> str | None:
+    name = config.text(table + ".ca_file") or config.text("oauth.ca_file")
+    return str(Path(name).expanduser()) if name else None
+
+
+class Joined:
+    """An agent on this machine's edges, and the display to close behind it."""
+
+    def __init__(self, arguments: argparse.Namespace, output: Output, *, at_work: bool = False):
+        config = configuration(arguments)
+        client = _client(config)
+        entropy = SystemEntropy()
+        store = FileStore(state_folder(config))
+        device = identify(config, store, entropy, socket.gethostname())
+        self.device = device
+        self.display = open_display(
+            config.text("display.name"),
+            output.people,
+            os.environ,
+            port=config.text("display.port") or None,
+            baudrate=config.integer("display.baudrate"),
+        )
+        http = RequestsHttp(
+            ca_file=_ca_file(config, "oauth"), insecure_http=config.flag("oauth.insecure_http")
+        )
+        sensors = mqtt = None
+        if at_work and config.text("mqtt.url"):
+            # Only the agent at work pays for these imports.
+            from .sensors import SystemSensors
+
+            sensors = SystemSensors(config.texts("telemetry.sensors"))
+            mqtt = _mqtt(config, device)
+        ports = Ports(
+            clock=SystemClock(),
+            http=http,
+            display=self.display,
+            store=store,
+            entropy=entropy,
+            sensors=sensors,
+            button=SignalButton(),
+            mqtt=mqtt,
+        )
+        self.agent = Agent(config, client, device, ports, output.event)
+
+
+def _mqtt(config: Config, device: Device) -> "Mqtt":
+    from .mqtt import PahoMqtt
+
+    return PahoMqtt(
+        url=config.text("mqtt.url"),
+        client_id=config.text("mqtt.client_id") or device.device_id,
+        version=config.text("mqtt.version"),
+        keep_alive=config.integer("mqtt.keep_alive") // 1000,
+        ca_file=_ca_file(config, "mqtt"),
+        insecure=config.flag("oauth.insecure_http"),
+    )
+
+
+async def pair(arguments: argparse.Namespace, output: Output) -> int:
+    """Pair once."""
+    joined = Joined(arguments, output)
+    try:
+        await joined.agent.pair(Patience(_TRIES))
+    finally:
+        joined.display.close()
+    return 0
+
+
+async def run(arguments: argparse.Namespace, output: Output) -> int:
+    """The agent at work; ends only by a signal or an error."""
+    joined = Joined(arguments, output, at_work=True)
+    try:
+        await joined.agent.run()
+    finally:
+        joined.display.close()
+    return 0
+
+
+async def token(arguments: argparse.Namespace, output: Output) -> int:
+    """Print a valid access token."""
+    found = await _usable_token(arguments, output)
+    if output.as_json:
+        expires_in = found.expires_in
+        output.event(
+            "token", access_token=found.access_token.reveal(), expires_in=expires_in, scope=found.scope
+        )
+    else:
+        output.line(found.access_token.reveal())
+    return 0
+
+
+async def exec_command(arguments: argparse.Namespace, output: Output) -> int:
+    """Become the command, with the token in its environment."""
+    found = await _usable_token(arguments, output)
+    environment = dict(os.environ, PAIRLET_ACCESS_TOKEN=found.access_token.reveal())
+    words = arguments.words
+    sys.stdout.flush()
+    try:
+        os.execvpe(words[0], words, environment)
+    except OSError as error:
+        raise ConfigError(
+            f"{words[0]} can't be run: {error.strerror}", "Check the command after --."
+        ) from None
+
+
+async def _usable_token(arguments: argparse.Namespace, output: Output) -> Token:
+    joined = Joined(arguments, output)
+    try:
+        return await joined.agent.usable_token(Patience(_TRIES))
+    finally:
+        joined.display.close()
+
+
+async def status(arguments: argparse.Namespace, output: Output) -> int:
+    """Say what the store knows."""
+    joined = Joined(arguments, output)
+    joined.display.close()
+    keeper = joined.agent.keeper
+    found = keeper.load()
+    remaining_ms = found.remaining_ms(SystemClock().now()) if found else None
+    expires_in = None if remaining_ms is None else remaining_ms // 1000
+    output.event(
+        "status",
+        paired=found is not None,
+        device_id=joined.device.device_id,
+        scope=found.scope if found else "",
+        expires_in=expires_in,
+        has_refresh_token=found is not None and found.refresh_token is not None,
+    )
+    if not output.as_json:
+        output.line(_status_line(joined.device, found, expires_in))
+    return 0
+
+
+def _status_line(device: Device, found: Token | None, expires_in: int | None) -> str:
+    if found is None:
+        return f"{device.device_id} is not paired. Run: pairlet pair."
+    life = "does not say when it ends" if expires_in is None else f"is good for {expires_in} s"
+    if expires_in == 0:
+        life = "has ended"
+    renewal = "is renewed by itself" if found.refresh_token else "can't be renewed"
+    scope = found.scope or "no scope"
+    return f"{device.device_id} is paired ({scope}); the access token {life} and {renewal}."
+
+
+async def unpair(arguments: argparse.Namespace, output: Output) -> int:
+    """Revoke and forget."""
+    joined = Joined(arguments, output)
+    try:
+        trouble = await joined.agent.unpair(Patience(_TRIES))
+    finally:
+        joined.display.close()
+    if trouble is not None:
+        output.say(f"pairlet: the server could not be told: {trouble}")
+        output.say("The token is gone from this device; remove the device on the server's own page as well.")
+    elif not output.as_json:
+        output.line("This device is not paired any more.")
+    return 0
+
+
+COMMANDS = {
+    "pair": pair,
+    "run": run,
+    "token": token,
+    "exec": exec_command,
+    "status": status,
+    "unpair": unpair,
+}
+
