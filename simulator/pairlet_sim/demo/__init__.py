@@ -1,0 +1,90 @@
+"""`pairlet demo`: the whole story on loopback, with no hardware and no account."""
+
+import argparse
+import asyncio
+import re
+import signal
+import sys
+
+_USAGE, _NETWORK, _NOBODY_CAME, _INTERRUPTED = 2, 5, 4, 130
+
+
+def command(words: list[str]) -> int:
+    """Run the demo. Exit codes: 0 done, 2 usage, 4 nobody approved in time, 5 network, 130 Ctrl-C."""
+    arguments = _parser().parse_args(words)
+    try:
+        # Here and not above: without the extra there would be no --help either.
+        from .story import DemoError, Story
+        from .view import open_view
+    except ImportError as error:
+        print(f"pairlet: the demo needs a package that is not installed: {error.name}", file=sys.stderr)
+        print("Install it with: pip install 'pairlet[simulator]'", file=sys.stderr)
+        return _USAGE
+
+    async def play() -> int:
+        story = Story(
+            port=arguments.port,
+            approve=arguments.approve,
+            open_browser=arguments.browser and arguments.approve == "person",
+            limit_s=arguments.limit,
+        )
+        # A supervisor that stops the demo gets the same tidy end as a person who presses Ctrl-C.
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        with open_view(sys.stdout, story.state) as view:
+            await story.play(view)
+        return 0 if story.state.complete else _NOBODY_CAME
+
+    try:
+        return asyncio.run(play())
+    except DemoError as error:
+        print(f"pairlet: {error}", file=sys.stderr)
+        return error.exit_code
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        print("\nThe demo is over; nothing is left running.", file=sys.stderr)
+        return _INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pairlet demo",
+        description="Starts an authorization server and an MQTT broker on this machine, pairs a real agent "
+        "with an account on real web pages, and shows its telemetry arriving.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--port",
+        type=_port,
+        help="where the authorization server listens (default: 8628, or a free one if that is taken)",
+    )
+    parser.add_argument(
+        "--no-browser", dest="browser", action="store_false", help="don't open the page in a browser"
+    )
+    parser.add_argument(
+        "--approve",
+        choices=("auto", "person"),
+        default="person",
+        help="auto: a simulated person walks the pages; person: you do (default)",
+    )
+    parser.add_argument(
+        "--for",
+        dest="limit",
+        type=_duration,
+        metavar="60s",
+        help="end after this long (30s, 5m; default: never)",
+    )
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a port: use 1 to 65535")
+    return int(text)
+
+
+def _duration(text: str) -> float:
+    match = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]+)?)(s|m|h|)", text)
+    if match is None or float(match[1]) == 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a duration: write 30s, 5m or 1h")
+    return float(match[1]) * {"s": 1, "": 1, "m": 60, "h": 3600}[match[2]]

@@ -1,0 +1,104 @@
+"""What has happened in a demo so far: everything that a view shows."""
+
+import json
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class State:
+    """Filled by the device's own events and by what arrives at the broker.
+
+    Times are seconds of `time.monotonic`.
+    """
+
+    username: str = ""
+    password: str = field(default="", repr=False)
+    server: str = ""
+    broker: str = ""
+    phase: str = "starting"
+    user_code: str = ""
+    verification_uri: str = ""
+    verification_uri_complete: str = ""
+    code_ends: float = 0
+    scope: str = ""
+    token_issued: float = 0
+    token_ends: float = 0
+    refreshed: int = 0
+    connections: int = 0
+    arrived: int = 0
+    status: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+    log: deque[str] = field(default_factory=lambda: deque(maxlen=200))
+
+    @property
+    def complete(self) -> bool:
+        """Whether the main job was done: paired, and telemetry arrived."""
+        return self.token_issued > 0 and self.arrived > 0
+
+    def tell(self, line: str) -> None:
+        """Add a line to the log."""
+        self.log.append(time.strftime("%H:%M:%S ") + line)
+
+    def hear(self, event: dict[str, Any]) -> None:
+        """Take an event of the device (`pairlet run --json`)."""
+        handler = getattr(self, "_hear_" + str(event.get("event")), None)
+        if handler is not None:
+            handler(event)
+
+    def _hear_code(self, event: dict[str, Any]) -> None:
+        self.phase = "waiting"
+        self.user_code = event["user_code"]
+        self.verification_uri = event["verification_uri"]
+        self.verification_uri_complete = event["verification_uri_complete"] or self.verification_uri
+        self.code_ends = time.monotonic() + event["expires_in"]
+        self.tell(f"the device shows the code {self.user_code}")
+
+    def _hear_paired(self, event: dict[str, Any]) -> None:
+        self.phase = "paired"
+        self.scope = event["scope"]
+        self._new_token(event)
+        self.tell(f"paired; granted: {self.scope}")
+
+    def _hear_refreshed(self, event: dict[str, Any]) -> None:
+        self.refreshed += 1
+        self._new_token(event)
+        self.tell("the token was refreshed" + (" and rotated" if event["rotated"] else ""))
+
+    def _new_token(self, event: dict[str, Any]) -> None:
+        self.token_issued = time.monotonic()
+        self.token_ends = self.token_issued + (event["expires_in"] or 0)
+
+    def _hear_denied(self, event: dict[str, Any]) -> None:
+        self.phase = "denied"
+        self.tell("denied: the person said no")
+
+    def _hear_expired(self, event: dict[str, Any]) -> None:
+        self.tell("the code expired; the device asks for a new one")
+
+    def _hear_unpaired(self, event: dict[str, Any]) -> None:
+        self.phase = "starting"
+        self.tell(f"un-paired: {event['reason']}")
+
+    def _hear_mqtt_connected(self, event: dict[str, Any]) -> None:
+        self.connections += 1
+        self.tell("connected to the broker with the access token")
+
+    def _hear_mqtt_disconnected(self, event: dict[str, Any]) -> None:
+        self.tell(f"left the broker: {event['reason']}")
+
+    def _hear_error(self, event: dict[str, Any]) -> None:
+        self.tell(f"trouble: {event['error_description'] or event['error']}")
+
+    def see(self, topic_name: str, payload: bytes) -> None:
+        """Take a message that arrived at the broker."""
+        if topic_name.endswith("/status"):
+            status = payload.decode("utf-8", "replace")
+            if status != self.status:
+                self.tell(f"the broker's retained status: {status}")
+            self.status = status
+        elif topic_name.endswith("/telemetry"):
+            self.arrived += 1
+            self.values = json.loads(payload)["v"]
