@@ -1,0 +1,294 @@
+"""The Store port on Linux: a folder with one file a value, replaced as a whole or not at all.
+
+A value is written to a temporary file beside it, brought to the disk, and renamed over the old one; then
+the folder is brought to the disk. Whatever moment the power goes, the name leads to complete bytes.
+
+    refresh            a value                    .refresh.<random>.tmp    one being written
+    refresh.corrupt-1  one that was set aside     .lock                    held while lock() is
+"""
+
+import asyncio
+import contextlib
+import errno
+import fcntl
+import os
+import re
+import secrets
+import stat
+from collections.abc import AsyncIterator, Iterator
+
+from ..core.errors import PairletError, StoreError
+
+_NAME = re.compile(r"[a-z0-9_-]{1,64}")
+_TEMPORARY = re.compile(r"\.[a-z0-9_-]{1,64}\.[0-9a-f]{16}\.tmp")
+
+# Ends of the growing delays between two looks at a lock that somebody else holds, in seconds.
+_FIRST_DELAY_S = 0.01
+_LAST_DELAY_S = 1.0
+
+_ADVICE = {
+    errno.ENOSPC: "The disk is full: make room, then try again.",
+    errno.EDQUOT: "This user's disk quota is used up: make room, then try again.",
+    errno.EROFS: "The file system is read-only: mount it writable or choose another state folder.",
+    errno.EACCES: "Run as the user that owns the state folder, or choose another one.",
+    errno.EPERM: "Run as the user that owns the state folder, or choose another one.",
+    errno.EIO: "The disk reports a fault: check its health (dmesg) before trusting it with more.",
+    errno.ENOTDIR: "A file is in the way: choose another state folder.",
+    errno.EMFILE: "This process has too many files open; report this.",
+}
+
+
+class FileStore:
+    """Values as files of mode 0600 in `folder` (mode 0700, made with its parents where missing).
+
+    StoreError when the folder can't be made, belongs to another user, or others may write to it.
+    `lock_timeout_s`: how long lock() waits, in seconds.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], *, lock_timeout_s: float = 60):
+        self._folder = os.path.abspath(os.path.expanduser(os.fspath(folder)))
+        self._lock_timeout_s = lock_timeout_s
+        with _told("prepare the state folder", self._folder):
+            _make_folder(self._folder)
+            self._check_folder()
+        self._remove_stale()
+
+    def load(self, name: str) -> bytes | None:
+        """The value, or None if there is none. Raises StoreError."""
+        path = self._path(name)
+        with _told("read", path):
+            try:
+                # Not blocking: a FIFO under this name must not hold the agent up.
+                descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            except FileNotFoundError:
+                return None
+            try:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise StoreError(f"{ascii(path)} is not a file")
+                return _read_all(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def save(self, name: str, value: bytes) -> None:
+        """Replace the value; it is on disk when this returns. Raises StoreError; the old value stays then.
+
+        (But when it is the last step that fails, the folder's own fsync, the new value may be there.)
+        """
+        path = self._path(name)
+        with _told("save", path):
+            descriptor, temporary = self._open_temporary(name)
+            try:
+                try:
+                    _write_all(descriptor, value)
+                    os.fsync(descriptor)
+                    # Renamed while it is still open: the lock on it keeps other starts from removing it.
+                    os.replace(temporary, path)
+                except BaseException:
+                    with contextlib.suppress(OSError):
+                        os.unlink(temporary)
+                    raise
+            finally:
+                os.close(descriptor)
+            _sync(self._folder)
+
+    def delete(self, name: str) -> None:
+        """Remove the value, if there is one. Raises StoreError."""
+        path = self._path(name)
+        with _told("delete", path):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+            # Also when it was gone already: an earlier delete may have failed at this very step.
+            _sync(self._folder)
+
+    def set_aside(self, name: str) -> str:
+        """Rename the value to NAME.corrupt-1 (-2 ...), over nothing; return its path. Raises StoreError."""
+        path = self._path(name)
+        with _told("set aside", path):
+            os.lstat(path)  # before a place is made for nothing
+            aside = self._reserve(path + ".corrupt-")
+            try:
+                os.replace(path, aside)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(aside)
+                raise
+            _sync(self._folder)
+        return aside
+
+    @contextlib.asynccontextmanager
+    async def lock(self) -> AsyncIterator[None]:
+        """Hold every other process, and every other task of this one, off this store. Raises StoreError.
+
+        It can't be taken twice: a task that holds it already waits for itself until the time is up.
+        """
+        path = os.path.join(self._folder, ".lock")
+        with _told("open the lock file", path):
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        # The lock belongs to this descriptor: closing it gives it back, and so does the kernel if we die.
+        try:
+            await self._acquire(descriptor, path)
+            _sign(descriptor)
+            yield
+        finally:
+            os.close(descriptor)
+
+    async def _acquire(self, descriptor: int, path: str) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._lock_timeout_s
+        delay = _FIRST_DELAY_S
+        while True:
+            with _told("lock", path):
+                if _flock(descriptor):
+                    return
+            remaining = deadline - loop.time()
+            if remaining <= 0:
+                raise StoreError(
+                    f"{_holder(descriptor)} holds the state folder {ascii(self._folder)} "
+                    f"and did not let go within {self._lock_timeout_s:g} s",
+                    "Only one agent can use a state folder: stop the other one, or wait and try again.",
+                )
+            await asyncio.sleep(min(delay, remaining))
+            delay = min(2 * delay, _LAST_DELAY_S)
+
+    def _path(self, name: str) -> str:
+        if not _NAME.fullmatch(name):
+            raise StoreError(
+                f"{ascii(name)} can't be the name of a value: only a-z, 0-9, _ and - can be in it"
+            )
+        return os.path.join(self._folder, name)
+
+    def _check_folder(self) -> None:
+        """StoreError unless this user, and nobody else, decides what is in the folder."""
+        status = os.stat(self._folder)
+        shown = ascii(self._folder)
+        if not stat.S_ISDIR(status.st_mode):
+            raise StoreError(f"the state folder {shown} is not a folder")
+        if status.st_uid != os.geteuid():
+            raise StoreError(
+                f"the state folder {shown} belongs to another user (uid {status.st_uid}, not {os.geteuid()})",
+                "Run as that user, or choose another state folder.",
+            )
+        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise StoreError(
+                f"other users may write to the state folder {shown}",
+                f"Take that away from them: chmod go-w {shown}",
+            )
+
+    def _open_temporary(self, name: str) -> tuple[int, str]:
+        """A new file, open for writing and locked: descriptor and path."""
+        while True:
+            path = os.path.join(self._folder, f".{name}.{secrets.token_hex(8)}.tmp")
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            try:
+                if _flock(descriptor) and os.fstat(descriptor).st_nlink:
+                    return descriptor, path
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
+                os.close(descriptor)
+                raise
+            # Another process that starts just now took it for a left-over: let it have this one.
+            os.close(descriptor)
+
+    def _remove_stale(self) -> None:
+        """Remove what writers left behind that were killed or lost power. Never fails: mere tidiness."""
+        with contextlib.suppress(OSError):
+            for name in os.listdir(self._folder):
+                if _TEMPORARY.fullmatch(name):
+                    with contextlib.suppress(OSError):
+                        _remove_if_unlocked(os.path.join(self._folder, name))
+
+    def _reserve(self, prefix: str) -> str:
+        """Make an empty file `prefix`1, or the first higher number that is free; return its path."""
+        number = 1
+        while True:
+            path = prefix + str(number)
+            try:
+                os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+                return path
+            except FileExistsError:
+                number += 1
+
+
+@contextlib.contextmanager
+def _told(doing: str, path: str) -> Iterator[None]:
+    """Turn OSError into StoreError: what was being done, to which path, why not, and what to do."""
+    try:
+        yield
+    except PairletError:
+        raise
+    except OSError as error:
+        reason = error.strerror or "the system gave no reason"
+        advice = _ADVICE.get(error.errno or 0)
+        raise StoreError(f"could not {doing} {ascii(path)}: {reason}", advice) from error
+    except ValueError as error:  # a zero byte, or text that no file name can hold
+        raise StoreError(f"could not {doing} {ascii(path)}: it is not a path") from error
+
+
+def _make_folder(path: str) -> None:
+    """Make `path` and its missing parents, each brought to the disk: what is saved in them must be found."""
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(path)
+    _make_folder(parent)
+    with contextlib.suppress(FileExistsError):  # another process was faster, or it is a file: checked later
+        os.mkdir(path, 0o700)
+    _sync(parent)
+
+
+def _sync(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that can't sync a folder
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _read_all(descriptor: int) -> bytes:
+    pieces = []
+    while piece := os.read(descriptor, 65536):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _write_all(descriptor: int, value: bytes) -> None:
+    view = memoryview(value)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _flock(descriptor: int) -> bool:
+    """Lock the open file if nobody else has it locked; tell whether it is ours now."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _remove_if_unlocked(path: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        # Whoever is writing it holds it locked; a lock can't be left behind, a file can.
+        if _flock(descriptor):
+            os.unlink(path)
+    finally:
+        os.close(descriptor)
+
+
+def _sign(descriptor: int) -> None:
+    """Write who holds the lock into its file, for the words of those who wait in vain."""
+    with contextlib.suppress(OSError):  # a full disk must not stop the holder
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+
+
+def _holder(descriptor: int) -> str:
+    """Who holds the lock, as far as its file tells."""
+    with contextlib.suppress(OSError, ValueError):
+        pid = int(os.pread(descriptor, 20, 0))
+        return "this process itself" if pid == os.getpid() else f"process {pid}"
+    return "another process"

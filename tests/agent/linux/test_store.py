@@ -1,0 +1,550 @@
+"""FileStore: who may write, what a fault leaves behind, and what a power cut leaves behind."""
+
+import asyncio
+import errno
+import itertools
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pairlet.core.errors import StoreError
+from pairlet.linux import store as store_module
+from pairlet.linux.store import FileStore
+
+OLD, NEW = b"old " * 700, b"new " * 900
+WAIT_S = 30
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+class TestFolder:
+    def test_is_made_with_its_parents_for_this_user_alone(self, tmp_path: Path) -> None:
+        folder = tmp_path / "a" / "b" / "state"
+        FileStore(folder).save("refresh", OLD)
+        assert [mode(path) for path in (folder, folder.parent)] == [0o700, 0o700]
+        assert mode(folder / "refresh") == 0o600
+        assert names(folder) == ["refresh"]
+
+    def test_values_are_private_whatever_the_umask_and_the_old_mode(self, tmp_path: Path) -> None:
+        folder = tmp_path / "state"
+        before = os.umask(0)
+        try:
+            store = FileStore(folder)
+            store.save("refresh", OLD)
+            (folder / "refresh").chmod(0o644)
+            store.save("refresh", NEW)
+        finally:
+            os.umask(before)
+        assert (mode(folder), mode(folder / "refresh")) == (0o700, 0o600)
+
+    @pytest.mark.parametrize("bits", [0o020, 0o002, 0o022])
+    def test_others_must_not_write_to_it(self, tmp_path: Path, bits: int) -> None:
+        tmp_path.chmod(0o700 | bits)
+        with pytest.raises(StoreError, match="other users may write") as caught:
+            FileStore(tmp_path)
+        assert "chmod go-w" in caught.value.advice
+
+    def test_others_may_look_at_it(self, tmp_path: Path) -> None:
+        tmp_path.chmod(0o755)
+        FileStore(tmp_path).save("refresh", OLD)
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+    def test_must_not_belong_to_somebody_else(self, tmp_path: Path) -> None:
+        os.chown(tmp_path, 12345, -1)
+        with pytest.raises(StoreError, match="belongs to another user .uid 12345"):
+            FileStore(tmp_path)
+
+    def test_a_file_is_in_the_way(self, tmp_path: Path) -> None:
+        (tmp_path / "state").write_bytes(b"")
+        for folder in ("state", "state/below"):
+            with pytest.raises(StoreError):
+                FileStore(tmp_path / folder)
+
+    @pytest.mark.parametrize("folder", ["a\0b", "a\ud800\udc00\ud800"])
+    def test_not_a_path(self, tmp_path: Path, folder: str) -> None:
+        with pytest.raises(StoreError) as caught:
+            FileStore(str(tmp_path) + "/" + folder)
+        assert str(caught.value).isprintable()
+
+    def test_what_a_dead_writer_left_is_removed(self, tmp_path: Path) -> None:
+        left = tmp_path / ".refresh.0123456789abcdef.tmp"
+        left.write_bytes(b"half")
+        (tmp_path / "other.tmp").write_bytes(b"not ours")
+        FileStore(tmp_path)
+        assert names(tmp_path) == ["other.tmp"]
+
+    def test_what_a_living_writer_is_writing_is_left_alone(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = FileStore(tmp_path)
+        real = os.fsync
+
+        def start_another(descriptor: int) -> None:
+            FileStore(tmp_path)
+            real(descriptor)
+
+        monkeypatch.setattr(store_module.os, "fsync", start_another)
+        store.save("refresh", NEW)
+        assert store.load("refresh") == NEW
+
+    def test_a_start_in_the_gap_before_the_file_is_locked_costs_nothing(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = FileStore(tmp_path)
+        real, gaps = store_module._flock, [1, 1]
+
+        def start_another(descriptor: int) -> bool:
+            if gaps:
+                gaps.pop()
+                monkeypatch.setattr(store_module, "_flock", real)
+                FileStore(tmp_path)  # takes the new file for a left-over and removes it
+                monkeypatch.setattr(store_module, "_flock", start_another)
+            return real(descriptor)
+
+        monkeypatch.setattr(store_module, "_flock", start_another)
+        store.save("refresh", NEW)
+        assert not gaps and store.load("refresh") == NEW
+        assert names(tmp_path) == ["refresh"]
+
+
+class TestFiles:
+    def test_a_link_is_replaced_not_followed(self, tmp_path: Path) -> None:
+        victim = tmp_path / "victim"
+        victim.write_bytes(b"precious")
+        store = FileStore(tmp_path / "state")
+        (tmp_path / "state" / "refresh").symlink_to(victim)
+        store.save("refresh", NEW)
+        assert victim.read_bytes() == b"precious"
+        assert not (tmp_path / "state" / "refresh").is_symlink()
+        assert store.load("refresh") == NEW
+
+    def test_a_lock_that_is_a_link_is_refused(self, tmp_path: Path) -> None:
+        victim = tmp_path / "victim"
+        victim.write_bytes(b"precious")
+        store = FileStore(tmp_path / "state")
+        (tmp_path / "state" / ".lock").symlink_to(victim)
+        with pytest.raises(StoreError):
+            asyncio.run(hold(store))
+        assert victim.read_bytes() == b"precious"
+
+    def test_things_that_are_no_files(self, tmp_path: Path) -> None:
+        store = FileStore(tmp_path)
+        os.mkfifo(tmp_path / "fifo")
+        (tmp_path / "folder").mkdir()
+        for name in ("fifo", "folder"):
+            with pytest.raises(StoreError, match="not a file"):
+                store.load(name)
+        with pytest.raises(StoreError):
+            store.save("folder", NEW)
+        assert names(tmp_path) == ["fifo", "folder"]
+
+    @pytest.mark.parametrize(
+        "name", ["", ".", "..", "a/b", "../a", "A", "a.b", ".lock", "a\0", "ä", 65 * "a"]
+    )
+    def test_names_that_could_lead_elsewhere(self, tmp_path: Path, name: str) -> None:
+        store = FileStore(tmp_path)
+        for use in (store.load, store.delete, store.set_aside, lambda name: store.save(name, NEW)):
+            with pytest.raises(StoreError):
+                use(name)
+        assert names(tmp_path) == []
+
+    def test_set_aside_counts_up(self, tmp_path: Path) -> None:
+        store = FileStore(tmp_path)
+        paths = []
+        for value in (b"one", b"two", b"three"):
+            store.save("refresh", value)
+            paths.append(store.set_aside("refresh"))
+        assert [Path(path).name for path in paths] == [f"refresh.corrupt-{number}" for number in (1, 2, 3)]
+        assert [Path(path).read_bytes() for path in paths] == [b"one", b"two", b"three"]
+        with pytest.raises(StoreError):
+            store.set_aside("refresh")
+        assert len(names(tmp_path)) == 3  # no empty place was left behind
+
+
+class Faults:
+    """The system calls of a FileStore, counted and recorded; number `fails_at` fails with `error`."""
+
+    CALLS = ("open", "write", "fsync", "replace", "close", "unlink", "fstat")
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, fails_at: int = -1, error: int = errno.EIO):
+        self.count = 0
+        self.open = 0
+        self._fails_at, self._error = fails_at, error
+        for name in self.CALLS:
+            monkeypatch.setattr(store_module.os, name, self._faulty(name, getattr(os, name)))
+        monkeypatch.setattr(store_module.fcntl, "flock", self._faulty("flock", store_module.fcntl.flock))
+
+    def _faulty(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self.count += 1
+            # A file is closed even if close() reports a fault: close(2), "Dealing with error returns".
+            result = real(*args, **kwargs) if name == "close" else None
+            self.open -= name == "close"
+            if self.count == self._fails_at:
+                raise OSError(self._error, os.strerror(self._error))
+            result = real(*args, **kwargs) if name != "close" else result
+            self.open += name == "open"
+            return result
+
+        return call
+
+
+def steps_of(act: Callable[[FileStore], object], folder: Path) -> int:
+    """How many system calls `act` makes when all goes well."""
+    with pytest.MonkeyPatch.context() as patch:
+        store = FileStore(folder)
+        store.save("refresh", OLD)
+        faults = Faults(patch)
+        act(store)
+        return faults.count
+
+
+ACTS: list[tuple[str, Callable[[FileStore], object], set[bytes | None]]] = [
+    ("save", lambda store: store.save("refresh", NEW), {OLD, NEW}),
+    ("delete", lambda store: store.delete("refresh"), {OLD, None}),
+    ("set_aside", lambda store: store.set_aside("refresh"), {OLD, None}),
+]
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EINTR])
+@pytest.mark.parametrize(("name", "act", "allowed"), ACTS, ids=[act[0] for act in ACTS])
+def test_a_fault_at_any_system_call(
+    tmp_path: Path, name: str, act: Callable[[FileStore], object], allowed: set[bytes | None], error: int
+) -> None:
+    steps = steps_of(act, tmp_path / "clean")
+    assert steps >= 3
+    for step in range(1, steps + 1):
+        folder = tmp_path / str(step)
+        store = FileStore(folder)
+        store.save("refresh", OLD)
+        with pytest.MonkeyPatch.context() as patch:
+            faults = Faults(patch, step, error)
+            with pytest.raises(StoreError) as caught:
+                act(store)
+            assert faults.count >= step
+            assert faults.open == 0  # no descriptor was lost on the way
+        assert "refresh" in str(caught.value) and os.strerror(error) in str(caught.value)
+        assert store.load("refresh") in allowed
+        kept = (folder / "refresh.corrupt-1").read_bytes() if (folder / "refresh.corrupt-1").exists() else b""
+        if store.load("refresh") is None and name == "set_aside":
+            assert kept == OLD
+        assert not [each for each in names(folder) if each.endswith(".tmp")]
+
+
+def test_a_save_that_fails_before_the_rename_leaves_the_old_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FileStore(tmp_path)
+    store.save("refresh", OLD)
+
+    def full(descriptor: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(store_module.os, "write", full)
+    with pytest.raises(StoreError) as caught:
+        store.save("refresh", NEW)
+    assert "disk is full" in caught.value.advice
+    assert store.load("refresh") == OLD
+
+
+def test_short_writes_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.write
+    monkeypatch.setattr(store_module.os, "write", lambda descriptor, data: real(descriptor, data[:7]))
+    store = FileStore(tmp_path)
+    store.save("refresh", NEW)
+    assert store.load("refresh") == NEW
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 64 KiB, where this process may mount one."""
+    disk = tmp_path / "disk"
+    disk.mkdir(mode=0o700)
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k,mode=0700", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or not shutil.which("mount"):
+        pytest.skip("mounting a file system takes root")
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("this system does not let root mount a file system")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+class TestRealDisk:
+    def test_full(self, small_disk: Path) -> None:
+        store = FileStore(small_disk)
+        store.save("refresh", OLD)
+        with pytest.raises(StoreError, match="No space left") as caught:
+            store.save("refresh", bytes(100_000))
+        assert "disk is full" in caught.value.advice
+        assert store.load("refresh") == OLD
+        assert names(small_disk) == ["refresh"]
+        store.save("refresh", NEW)  # the failed attempt gave its space back
+        assert store.load("refresh") == NEW
+
+    def test_read_only(self, small_disk: Path) -> None:
+        FileStore(small_disk).save("refresh", OLD)
+        subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+        store = FileStore(small_disk)
+        assert store.load("refresh") == OLD
+        for use in (lambda: store.save("refresh", NEW), lambda: store.delete("refresh")):
+            with pytest.raises(StoreError, match="[Rr]ead-only") as caught:
+                use()
+            assert "read-only" in caught.value.advice
+        assert store.load("refresh") == OLD
+
+
+class Disk:
+    """What may be on a disk after a power cut, from the system calls that came before it.
+
+    Data that was not synced may be there whole, in part, or not at all. Names (made, renamed, removed)
+    that were not synced may each be there or not; those that were synced are.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path):
+        self.folder = str(folder)
+        self.journal: list[tuple[Any, ...]] = []
+        self._files: dict[int, str] = {}  # descriptor: the path it was opened with
+        real_open, real_write, real_fsync, real_replace, real_unlink, real_close = (
+            os.open, os.write, os.fsync, os.replace, os.unlink, os.close,
+        )  # fmt: skip
+
+        def record_open(path: Any, flags: int, *rest: Any) -> int:
+            descriptor = real_open(path, flags, *rest)
+            self._files[descriptor] = str(path)
+            if flags & os.O_CREAT:
+                self.journal.append(("create", str(path)))
+            return descriptor
+
+        def record_write(descriptor: int, data: Any) -> int:
+            written = real_write(descriptor, data)
+            self.journal.append(("write", self._files[descriptor], bytes(data[:written])))
+            return written
+
+        def record_fsync(descriptor: int) -> None:
+            real_fsync(descriptor)
+            self.journal.append(("fsync", self._files[descriptor]))
+
+        def record_replace(old: Any, new: Any) -> None:
+            real_replace(old, new)
+            self.journal.append(("rename", str(old), str(new)))
+
+        def record_unlink(path: Any) -> None:
+            real_unlink(path)
+            self.journal.append(("unlink", str(path)))
+
+        def record_close(descriptor: int) -> None:
+            self._files.pop(descriptor, None)
+            real_close(descriptor)
+
+        for name, record in (
+            ("open", record_open), ("write", record_write), ("fsync", record_fsync),
+            ("replace", record_replace), ("unlink", record_unlink), ("close", record_close),
+        ):  # fmt: skip
+            monkeypatch.setattr(store_module.os, name, record)
+
+    def outcomes(self, length: int, before: dict[str, bytes]) -> Iterator[dict[str, bytes]]:
+        """Every content of the folder (path: bytes) that a cut after `length` calls may leave."""
+        steps = self.journal[:length]
+        last_sync = max((at for at, step in enumerate(steps) if step == ("fsync", self.folder)), default=-1)
+        loose = [at for at, step in enumerate(steps) if step[0] not in ("write", "fsync") and at > last_sync]
+        for kept in itertools.product((True, False), repeat=len(loose)):
+            lost = {at for at, stays in zip(loose, kept, strict=True) if not stays}
+            for share in (0.0, 0.5, 1.0):  # how much of unsynced data made it
+                yield self._replay(steps, lost, share, before)
+
+    def _replay(
+        self, steps: list[tuple[Any, ...]], lost: set[int], share: float, before: dict[str, bytes]
+    ) -> dict[str, bytes]:
+        inodes: dict[str, list[bytes]] = {path: [data, data] for path, data in before.items()}
+        named = dict(inodes)  # what the disk's folder says; inodes follows what the process sees
+        for at, step in enumerate(steps):
+            kind, path = step[0], step[1]
+            if kind == "create":
+                inodes[path] = [b"", b""]  # synced data, all data
+                if at not in lost:
+                    named[path] = inodes[path]
+            elif kind == "write":
+                inodes[path][1] += step[2]
+            elif kind == "fsync" and path in inodes:
+                inodes[path][0] = inodes[path][1]
+            elif kind == "rename":
+                inodes[step[2]] = inodes.pop(path)
+                if at not in lost:
+                    named.pop(path, None)
+                    named[step[2]] = inodes[step[2]]
+            elif kind == "unlink":
+                inodes.pop(path, None)
+                if at not in lost:
+                    named.pop(path, None)
+        return {
+            path: synced + data[len(synced) :][: int(share * (len(data) - len(synced)))]
+            for path, (synced, data) in named.items()
+        }
+
+
+@pytest.mark.parametrize(("name", "act", "allowed"), ACTS, ids=[act[0] for act in ACTS])
+def test_a_power_cut_at_any_moment(
+    tmp_path: Path, name: str, act: Callable[[FileStore], object], allowed: set[bytes | None]
+) -> None:
+    folder = tmp_path / "state"
+    store = FileStore(folder)
+    store.save("refresh", OLD)
+    before = {str(folder / "refresh"): OLD}
+    with pytest.MonkeyPatch.context() as patch:
+        disk = Disk(patch, folder)
+        act(store)
+    assert disk.journal[-1] == ("fsync", str(folder))
+    images, seen = 0, set()
+    for length in range(len(disk.journal) + 1):
+        for content in disk.outcomes(length, before):
+            images += 1
+            image = tmp_path / str(images)
+            image.mkdir(mode=0o700)
+            for path, data in content.items():
+                (image / Path(path).name).write_bytes(data)
+            found = FileStore(image).load("refresh")
+            assert found in allowed, (name, length, disk.journal[:length], content)
+            if name == "set_aside":  # the value itself is never lost, wherever it is
+                assert OLD in content.values()
+            seen.add(found)
+            if length == len(disk.journal):
+                assert found == (NEW if name == "save" else None)  # it said that it was done
+            shutil.rmtree(image)
+    assert seen == allowed and images > 10
+
+
+def test_kills_leave_the_old_value_or_the_new_one(tmp_path: Path) -> None:
+    program = """
+        import itertools, sys
+        from pairlet.linux.store import FileStore
+        store = FileStore(sys.argv[1])
+        for number in itertools.count():
+            store.save("value", (b"%08d" % number) * 5000)
+            if number % 10 == 9:
+                print(number, flush=True)
+    """
+    folder = tmp_path / "state"
+    for kill in range(4):
+        arguments = [sys.executable, "-c", textwrap.dedent(program), str(folder)]
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            said = ""
+            for _ in range(kill + 2):
+                said = process.stdout.readline()
+            process.send_signal(signal.SIGKILL)
+        value = FileStore(folder).load("value") or b""
+        assert len(value) == 40_000 and value == value[:8] * 5000
+        assert int(value[:8]) >= int(said)  # what was reported as saved stayed saved
+        assert not [each for each in names(folder) if each.endswith(".tmp")]
+
+
+async def hold(store: FileStore) -> None:
+    async with store.lock():
+        pass
+
+
+class TestLock:
+    def test_other_processes_wait_for_it(self, tmp_path: Path) -> None:
+        program = """
+            import asyncio, sys
+            from pairlet.linux.store import FileStore
+            async def main():
+                async with FileStore(sys.argv[1]).lock():
+                    print("locked", flush=True)
+                    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+            asyncio.run(main())
+        """
+        arguments = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)]
+        with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None and process.stdin is not None
+            assert process.stdout.readline() == "locked\n"
+            with pytest.raises(StoreError, match=f"process {process.pid} holds the state folder"):
+                asyncio.run(hold(FileStore(tmp_path, lock_timeout_s=0.05)))
+
+            async def wait_while_it_ends() -> None:
+                waiting = asyncio.ensure_future(hold(FileStore(tmp_path)))
+                await asyncio.sleep(0)  # the loop is free although the lock is not
+                assert not waiting.done()
+                process.stdin.close()  # type: ignore[union-attr]
+                await asyncio.wait_for(waiting, WAIT_S)
+
+            asyncio.run(wait_while_it_ends())
+            assert process.wait(WAIT_S) == 0
+
+    def test_a_killed_holder_lets_go(self, tmp_path: Path) -> None:
+        program = """
+            import asyncio, os, signal, sys
+            from pairlet.linux.store import FileStore
+            async def main():
+                async with FileStore(sys.argv[1]).lock():
+                    os.kill(os.getpid(), signal.SIGKILL)
+            asyncio.run(main())
+        """
+        arguments = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)]
+        assert subprocess.run(arguments, check=False).returncode == -signal.SIGKILL
+        asyncio.run(hold(FileStore(tmp_path, lock_timeout_s=0)))
+
+    def test_a_program_started_meanwhile_does_not_keep_it(self, tmp_path: Path) -> None:
+        store = FileStore(tmp_path, lock_timeout_s=0)
+
+        async def scenario() -> subprocess.Popen[bytes]:
+            async with store.lock():
+                return subprocess.Popen(["sleep", "60"], close_fds=False)
+
+        process = asyncio.run(scenario())
+        try:
+            asyncio.run(hold(store))
+        finally:
+            process.kill()
+            process.wait()
+
+    def test_nested_use_is_told_after_a_while(self, tmp_path: Path) -> None:
+        store = FileStore(tmp_path, lock_timeout_s=0.05)
+
+        async def scenario() -> None:
+            async with store.lock():
+                await hold(store)
+
+        with pytest.raises(StoreError, match="this process itself"):
+            asyncio.run(scenario())
+        asyncio.run(hold(store))
+
+    @pytest.mark.parametrize("content", [b"", b"banana", b"-", b"\xff" * 30, b"1" * 30])
+    def test_a_holder_that_left_no_name(self, tmp_path: Path, content: bytes) -> None:
+        import fcntl
+
+        (tmp_path / ".lock").write_bytes(content)
+        with open(tmp_path / ".lock", "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            with pytest.raises(StoreError, match="process .*holds the state folder"):
+                asyncio.run(hold(FileStore(tmp_path, lock_timeout_s=0)))
+
+    def test_a_cancelled_waiter_leaves_nothing_behind(self, tmp_path: Path) -> None:
+        store = FileStore(tmp_path)
+
+        async def scenario() -> None:
+            async with store.lock():
+                waiting = asyncio.ensure_future(hold(store))
+                await asyncio.sleep(0)
+                waiting.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await waiting
+            await asyncio.wait_for(hold(store), WAIT_S)
+
+        asyncio.run(scenario())
