@@ -1,0 +1,144 @@
+/**
+ * An authorization server that is not ours: oidc-provider, with nothing of its protocol code changed.
+ *
+ * The first line on stdin is one JSON object of settings (clients' secrets travel there because a process
+ * list shows arguments); stdin then stays open as the life line: when it closes, or on SIGTERM, the server
+ * ends. stdout carries one JSON object a line: first {"event": "ready", "issuer": ...}, then one for every
+ * request that oidc-provider reports to have answered. Notices for people go to stderr.
+ *
+ * Settings, all optional but `clients`:
+ *   host, port            where to listen (127.0.0.1; 0 lets the system choose) and what the issuer is called
+ *   cert_file, key_file   PEM files; with them the server speaks https, without them http
+ *   clients               client metadata as in RFC 7591
+ *   scopes                scopes beyond openid and offline_access
+ *   access_token_ttl, refresh_token_ttl, device_code_ttl    seconds
+ *   rotate                whether a refresh answers with a new refresh token (true)
+ *   interval              seconds, put into device authorization answers; oidc-provider itself leaves the
+ *                         field out, which RFC 8628 section 3.2 makes 5 seconds
+ *   resource              a resource indicator (RFC 8707) whose access tokens are JWTs (RFC 9068)
+ *   resource_by_default   that resource also for clients that do not send `resource`
+ */
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import http from 'node:http';
+import https from 'node:https';
+import { createInterface } from 'node:readline';
+
+// oidc-provider prints notices with console.info, which would get between the lines of JSON.
+console.info = console.error;
+const { default: Provider, errors } = await import('oidc-provider');
+
+const DAY = 24 * 60 * 60;
+
+/** One line of JSON on stdout. */
+function tell(event, fields) {
+  process.stdout.write(`${JSON.stringify({ event, ...fields })}\n`);
+}
+
+/** oidc-provider's configuration from our settings. */
+function configuration(settings) {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const accessTokenTtl = settings.access_token_ttl ?? 3600;
+  const scopes = settings.scopes ?? [];
+  return {
+    clients: settings.clients,
+    clientDefaults: { id_token_signed_response_alg: 'ES256' },
+    scopes: ['openid', 'offline_access', ...scopes],
+    // Fresh for every run: the built-in development keys are in the package for everyone to read.
+    jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), use: 'sig', alg: 'ES256' }] },
+    cookies: { keys: [randomBytes(32).toString('base64url')] },
+    rotateRefreshToken: settings.rotate ?? true,
+    ttl: {
+      AccessToken: accessTokenTtl,
+      ClientCredentials: accessTokenTtl,
+      DeviceCode: settings.device_code_ttl ?? 600,
+      RefreshToken: settings.refresh_token_ttl ?? 14 * DAY,
+      IdToken: 3600,
+      Interaction: 3600,
+      Session: DAY,
+      Grant: 14 * DAY,
+    },
+    features: {
+      devInteractions: { enabled: true },
+      deviceFlow: { enabled: true },
+      revocation: { enabled: true },
+      introspection: { enabled: true },
+      clientCredentials: { enabled: true },
+      resourceIndicators: resourceIndicators(settings.resource, settings.resource_by_default, accessTokenTtl, scopes),
+    },
+  };
+}
+
+/** RFC 8707: the one resource that access tokens may be for. */
+function resourceIndicators(resource, byDefault, accessTokenTTL, scopes) {
+  return {
+    enabled: true,
+    defaultResource: (ctx, client, oneOf) => oneOf ?? (byDefault ? resource : undefined),
+    // Otherwise `openid` among the scopes would turn the token into one for the userinfo endpoint.
+    useGrantedResource: () => true,
+    getResourceServerInfo(ctx, indicator) {
+      if (indicator !== resource) throw new errors.InvalidTarget();
+      return {
+        scope: scopes.join(' '),
+        audience: resource,
+        accessTokenTTL,
+        accessTokenFormat: 'jwt',
+        jwt: { sign: { alg: 'ES256' } },
+      };
+    },
+  };
+}
+
+/** Report what the provider did, with no value that is a secret. */
+function report(provider) {
+  const names = [
+    'device_authorization.success', 'device_authorization.error', 'grant.success', 'grant.error',
+    'grant.revoked', 'revocation.error', 'server_error',
+  ];
+  for (const name of names) {
+    provider.on(name, (ctx, error) => tell(name, {
+      at: Date.now(),
+      client_id: ctx?.oidc?.client?.clientId,
+      grant_type: ctx?.oidc?.params?.grant_type,
+      // The second argument of grant.revoked is a grant's id, which is nobody's business.
+      error: error instanceof Error ? error.error ?? error.message : undefined,
+    }));
+  }
+}
+
+/** Listen first: with port 0 the issuer is known only afterwards. */
+async function start(settings) {
+  const tls = settings.cert_file
+    ? { cert: readFileSync(settings.cert_file), key: readFileSync(settings.key_file) }
+    : undefined;
+  let answer = (request, response) => response.writeHead(503).end();
+  const handler = (request, response) => answer(request, response);
+  const server = tls ? https.createServer(tls, handler) : http.createServer(handler);
+  const host = settings.host ?? '127.0.0.1';
+  await new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(settings.port ?? 0, host, resolve);
+  });
+  const issuer = `${tls ? 'https' : 'http'}://${host}:${server.address().port}`;
+  const provider = new Provider(issuer, configuration(settings));
+  if (settings.interval !== undefined) {
+    provider.use(async (ctx, next) => {
+      await next();
+      if (ctx.oidc?.route === 'device_authorization' && ctx.status === 200) ctx.body.interval = settings.interval;
+    });
+  }
+  report(provider);
+  answer = provider.callback();
+  tell('ready', { issuer });
+}
+
+process.on('SIGTERM', () => process.exit(0));
+const lines = createInterface({ input: process.stdin });
+// Whoever started us is gone, whatever the way it went: no orphan stays behind.
+lines.on('close', () => process.exit(0));
+lines.once('line', (line) => {
+  start(JSON.parse(line)).catch((error) => {
+    console.error(error);
+    process.exit(1);
+  });
+});

@@ -1,0 +1,219 @@
+"""A real authorization server that is not ours: oidc-provider (npm), run as a process of its own.
+
+    with OidcProvider(tmp_path, interval=1) as provider:
+        ...                                     # provider.issuer, provider.client_id, provider.scope
+        walk(code["verification_uri_complete"], code["user_code"], "approve")
+
+Habits of this server that a client has to live with, all allowed by the RFCs: no `interval` in the device
+authorization answer (then it is 5 s, RFC 8628 section 3.2; the setting `interval` adds the field); never
+`slow_down`; a refresh token only with the scope `offline_access` (OpenID Connect Core section 11); a rotated
+refresh token that comes back ends the whole grant (RFC 9700 section 4.14.2); metadata only at
+`/.well-known/openid-configuration`.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pytest
+import requests
+from support.html_pages import Page
+
+FOLDER = Path(__file__).resolve().parent.parent / "e2e" / "oidc_provider"
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+TIMEOUT = 30.0
+
+
+def _missing(reason: str) -> None:
+    """Skip the test, but fail it under CI=true: there, a peer that is not installed is a mistake."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+class RegisteredClient:
+    """A client that the server knows. `auth_method` is a token_endpoint_auth_method of RFC 7591."""
+
+    def __init__(self, client_id: str, auth_method: str, *grant_types: str):
+        self.client_id = client_id
+        self.auth_method = auth_method
+        self.grant_types = grant_types
+        # The punctuation is there because HTTP Basic wants both halves form-encoded (RFC 6749 section 2.3.1).
+        self.client_secret = "" if auth_method == "none" else "+/:% &=" + secrets.token_urlsafe(24)
+
+    def metadata(self, scope: str) -> dict[str, Any]:
+        """Client metadata as in RFC 7591 section 2."""
+        secret = {"client_secret": self.client_secret} if self.client_secret else {}
+        return secret | {
+            "client_id": self.client_id,
+            "client_name": self.client_id,
+            "token_endpoint_auth_method": self.auth_method,
+            "application_type": "native",
+            "grant_types": list(self.grant_types),
+            "response_types": [],
+            "redirect_uris": [],
+            "scope": scope,
+        }
+
+
+class OidcProvider:
+    """Starts the server on entry, ends it on exit; skips the test where node or its packages are missing.
+
+    `tls` is (certificate file, key file), `settings` are those that server.mjs lists, in seconds where they
+    are times. `issuer` is the URL, `client_id` the public client of a device (`device`), `basic` and `post`
+    confidential ones, `service` one for the client credentials grant, `scope` all that a device may ask for.
+    """
+
+    scope = "openid offline_access telemetry"
+
+    def __init__(self, tmp_path: Path, tls: tuple[str, str] | None = None, **settings: Any):
+        self.device = RegisteredClient("living-room-tv", "none", DEVICE_CODE, "refresh_token")
+        self.basic = RegisteredClient("kiosk:basic", "client_secret_basic", DEVICE_CODE, "refresh_token")
+        self.post = RegisteredClient("kiosk-post", "client_secret_post", DEVICE_CODE, "refresh_token")
+        self.service = RegisteredClient("meter", "client_secret_basic", "client_credentials")
+        self.client_id = self.device.client_id
+        self.issuer = ""
+        if tls:
+            settings |= {"cert_file": tls[0], "key_file": tls[1]}
+        clients = [self.device, self.basic, self.post]
+        metadata = [client.metadata(self.scope) for client in clients] + [self.service.metadata("telemetry")]
+        self._settings = {"clients": metadata, "scopes": ["telemetry"], **settings}
+        self._log = tmp_path / "oidc-provider.log"
+        self._events: list[dict[str, Any]] = []
+        self._changed = threading.Condition()
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        node = shutil.which("node")
+        if node is None:
+            _missing("node is not installed, so there is no oidc-provider to test against")
+        if not (FOLDER / "node_modules" / "oidc-provider").is_dir():
+            _missing(f"run `npm ci` in {FOLDER.name}: its node_modules folder is missing")
+        with self._log.open("wb") as log:
+            command = [str(node), str(FOLDER / "server.mjs")]
+            pipe = subprocess.PIPE
+            self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log, text=True)
+        try:
+            self._begin(self._process)
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    @property
+    def pid(self) -> int:
+        """Process id of the running server."""
+        assert self._process is not None
+        return self._process.pid
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """What the server reported under that name so far, e.g. `grant.error`; `at` is ms since 1970."""
+        with self._changed:
+            return [event for event in self._events if event["event"] == name]
+
+    def wait_for(self, name: str, count: int = 1) -> list[dict[str, Any]]:
+        """Wait until it has reported `count` events of that name; AssertionError after half a minute."""
+        with self._changed:
+            enough = self._changed.wait_for(
+                lambda: sum(event["event"] in (name, "ended") for event in self._events) >= count, TIMEOUT
+            )
+            found = [event for event in self._events if event["event"] == name]
+        assert enough and len(found) >= count, f"{len(found)} of {count} {name}: {self._log.read_text()}"
+        return found
+
+    def _begin(self, process: subprocess.Popen[str]) -> None:
+        threading.Thread(target=self._listen, args=(process,), daemon=True).start()
+        # A server that died at once is told apart by its log, in wait_for, not by the broken pipe.
+        with contextlib.suppress(BrokenPipeError):
+            assert process.stdin is not None
+            process.stdin.write(json.dumps(self._settings) + "\n")
+            process.stdin.flush()
+        self.issuer = self.wait_for("ready")[0]["issuer"]
+
+    def _listen(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        with process.stdout as lines:
+            for line in lines:
+                self._record(json.loads(line))
+        self._record({"event": "ended"})
+
+    def _record(self, event: dict[str, Any]) -> None:
+        with self._changed:
+            self._events.append(event)
+            self._changed.notify_all()
+
+    def _end(self) -> None:
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        with contextlib.suppress(BrokenPipeError):
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+
+
+def walk(
+    uri: str,
+    user_code: str,
+    decision: str = "approve",
+    *,
+    verify: bool | str = True,
+    username: str = "ada",
+    password: str = "any will do",
+) -> str:
+    """A person's path through oidc-provider's own pages, without JavaScript; returns the last page's text.
+
+    `uri` is verification_uri or verification_uri_complete, `user_code` what the person reads off the screen:
+    typed where the page asks for it, compared where the page shows it. `decision`: approve, deny (at the
+    code), cancel_sign_in or cancel_consent (the pages' Cancel links). `verify` is a CA file for https.
+    """
+    with requests.Session() as session:
+        session.trust_env = False
+        session.verify = verify
+        page = Page.of(session.get(uri, timeout=TIMEOUT))
+        # Six pages are the longest path; a page that comes back for ever would be a bug of this function.
+        for _ in range(8):
+            answer = _act(page, user_code, decision, {"login": username, "password": password})
+            if answer is None:
+                return page.text
+            page = Page.of(session.request(*answer[:2], data=answer[2], timeout=TIMEOUT))
+            if "incorrect" in page.text:
+                return page.text
+    raise AssertionError(f"the pages never ended; the last one said: {page.text}")
+
+
+def _act(page: Page, user_code: str, decision: str, person: dict[str, str]) -> tuple[str, str, Any] | None:
+    """What the person does on this page: (method, URL, form fields), or None where it asks for nothing."""
+    form = page.form
+    if form is None or "interrupted" in page.text:
+        return None
+    fields = dict(form.fields)
+    if {"login", "password"} <= fields.keys():
+        if decision == "cancel_sign_in":
+            return "GET", page.link("Cancel"), None
+        return form.submit(fields | person)
+    if fields.get("prompt") == "consent":
+        if decision == "cancel_consent":
+            return "GET", page.link("Cancel"), None
+        return form.submit(fields)
+    if fields.get("confirm") == "yes":
+        assert user_code in page.text, f"the page shows another code than the device: {page.text}"
+        return form.submit(fields | ({"abort": "yes"} if decision == "deny" else {}))
+    assert "user_code" in fields, f"nobody knows what to do on this page: {page.text}"
+    return form.submit(fields | {"user_code": fields["user_code"] or user_code})
