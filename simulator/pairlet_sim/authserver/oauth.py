@@ -1,0 +1,267 @@
+"""Authlib's authorization server, joined to our requests, clients, clock and database.
+
+Authlib has no Starlette integration for servers; this is that adapter. It also replaces what Authlib leaves
+open or does differently from the RFCs: client authentication with form-decoded Basic credentials
+(RFC 6749 section 2.3.1), one mechanism per request, and a token dictionary that can't be logged.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from urllib.parse import unquote_plus
+
+from authlib.common.security import generate_token
+from authlib.oauth2.rfc6749 import (
+    AuthorizationServer,
+    InvalidClientError,
+    InvalidRequestError,
+    OAuth2Error,
+    OAuth2Payload,
+    OAuth2Request,
+    UnsupportedGrantTypeError,
+)
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+
+from .database import Database
+from .device_codes import DeviceCodes
+from .form import Form
+from .keys import SigningKey
+from .pairings import Consent, Pairings
+from .settings import Client, Settings
+
+
+class FormPayload(OAuth2Payload):  # type: ignore[misc]
+    """The parameters of a request as Authlib reads them."""
+
+    def __init__(self, form: Form):
+        self._form = form
+
+    @property
+    def data(self) -> dict[str, str]:
+        """Each parameter once."""
+        return self._form.values
+
+    @property
+    def datalist(self) -> dict[str, list[str]]:
+        """Each parameter with all its values."""
+        return self._form.lists
+
+
+class FormRequest(OAuth2Request):  # type: ignore[misc]
+    """A request that is already read. Authlib takes it through create_oauth2_request()."""
+
+    def __init__(self, uri: str, headers: Headers, form: Form):
+        super().__init__("POST", uri, headers=headers)
+        self.payload = FormPayload(form)
+
+    @property
+    def form(self) -> dict[str, str]:
+        """The body's parameters."""
+        data: dict[str, str] = self.payload.data
+        return data
+
+    @property
+    def args(self) -> dict[str, str]:
+        """Parameters of the URL: none are read, credentials MUST NOT be there (RFC 6749 section 2.3.1)."""
+        return {}
+
+
+class IssuedToken(dict[str, Any]):
+    """A token response. Authlib logs it with `%r`, and this is what it logs."""
+
+    def __init__(self, values: dict[str, Any], claims: dict[str, Any]):
+        super().__init__(values)
+        self.claims = claims
+
+    def __repr__(self) -> str:
+        return f"<IssuedToken {sorted(self)}>"
+
+    __str__ = __repr__
+
+
+class OAuthResponse(JSONResponse):
+    """A JSON answer that remembers in one word what it says, for the events."""
+
+    def __init__(self, body: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None):
+        super().__init__(body, status, headers)
+        if "error" in body:
+            self.outcome = str(body["error"])
+        elif "active" in body:
+            self.outcome = "active" if body["active"] else "inactive"
+        else:
+            self.outcome = "issued" if "access_token" in body or "device_code" in body else "done"
+
+
+class GrantTypeRefused(UnsupportedGrantTypeError):  # type: ignore[misc]
+    """RFC 6749 section 5.2, with a sentence that says what to use instead."""
+
+    def __init__(self, grant_type: str):
+        super().__init__(grant_type)
+        self.description = (
+            "The password grant is gone from OAuth: use the device authorization grant (RFC 8628)."
+            if grant_type == "password"
+            else "Use the device authorization grant, refresh_token or client_credentials."
+        )
+
+
+class ClientRefused(InvalidClientError):  # type: ignore[misc]
+    """401 with the challenge of RFC 7617, which needs a realm."""
+
+    def __init__(self, description: str):
+        super().__init__(description=description, status_code=401)
+
+    def get_headers(self) -> list[tuple[str, str]]:
+        """The JSON headers, and WWW-Authenticate."""
+        headers = [pair for pair in OAuth2Error.get_headers(self) if pair[0] != "WWW-Authenticate"]
+        return [*headers, ("WWW-Authenticate", 'Basic realm="pairlet-sim", charset="UTF-8"')]
+
+
+class Presented(NamedTuple):
+    """How a client identified itself: `method` as in RFC 7591 section 2."""
+
+    method: str
+    client_id: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"<Presented {self.method}>"
+
+
+def presented_credentials(request: FormRequest) -> Presented:
+    """What the request says about its client. Raises InvalidRequestError, ClientRefused."""
+    client_id, secret = request.form.get("client_id", ""), request.form.get("client_secret", "")
+    header = request.headers.get("Authorization")
+    if header is None:
+        if not client_id:
+            raise ClientRefused("client_id is missing.")
+        return Presented("client_secret_post" if secret else "none", client_id, secret)
+    if secret:
+        raise InvalidRequestError("Use either the Authorization header or client_secret, not both.")
+    basic = _decode_basic(header)
+    if client_id and client_id != basic.client_id:
+        raise InvalidRequestError("client_id in the body differs from the one in the Authorization header.")
+    return basic
+
+
+def _decode_basic(header: str) -> Presented:
+    """RFC 7617, with client_id and secret form-encoded inside, as RFC 6749 section 2.3.1 has it."""
+    scheme, _, encoded = header.partition(" ")
+    try:
+        if scheme.lower() != "basic":
+            raise ValueError
+        pair = base64.b64decode(encoded.strip(), validate=True).decode("utf-8")
+        client_id, colon, secret = pair.partition(":")
+        if not colon:
+            raise ValueError
+        decoded = [unquote_plus(part, errors="strict") for part in (client_id, secret)]
+    except (ValueError, binascii.Error):
+        raise ClientRefused("The Authorization header holds no well-formed Basic credentials.") from None
+    return Presented("client_secret_basic", *decoded)
+
+
+class OAuthServer(AuthorizationServer):  # type: ignore[misc]
+    """The grants' view of the server: who a client is, what a token is made of, where it is kept."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float], database: Database):
+        super().__init__()
+        self.settings = settings
+        self.clock = clock
+        self.database = database
+        self.key = SigningKey(database)
+        self.codes = DeviceCodes(database)
+        self.pairings = Pairings(database)
+        self.clients = {client.client_id: client for client in settings.clients}
+        self.people = {person.sub: person for person in settings.people}
+        self.register_token_generator("default", self._make_token)
+
+    def query_client(self, client_id: str) -> Client | None:
+        """The registered client, or None."""
+        return self.clients.get(client_id)
+
+    def authenticate_client(
+        self, request: FormRequest, methods: list[str], endpoint: str = "token"
+    ) -> Client:
+        """RFC 6749 sections 2.3 and 3.2.1. Raises ClientRefused, InvalidRequestError."""
+        presented = presented_credentials(request)
+        client = self.query_client(presented.client_id)
+        if presented.method == "none":
+            if client is None:
+                raise ClientRefused("No client with this client_id is registered here.")
+            if not client.check_endpoint_auth_method("none", endpoint):
+                raise ClientRefused("This client has a secret and must authenticate with it.")
+        elif client is None or not client.check_client_secret(presented.secret):
+            # One sentence for both, so that nobody can sift client_ids out of it.
+            raise ClientRefused("Unknown client_id or wrong client secret.")
+        if presented.method not in methods:
+            raise ClientRefused(f"The {endpoint} endpoint is only for clients that have a secret.")
+        request.auth_method = presented.method
+        return client
+
+    def validate_requested_scope(self, scope: str | None) -> None:
+        """Scopes belong to clients here; the grants ask the client."""
+
+    def create_oauth2_request(self, request: FormRequest) -> FormRequest:
+        """Ours is one already."""
+        return request
+
+    def get_token_grant(self, request: FormRequest) -> Any:
+        """The grant for `request`. Raises GrantTypeRefused."""
+        try:
+            return super().get_token_grant(request)
+        except UnsupportedGrantTypeError as error:
+            raise GrantTypeRefused(error.grant_type) from None
+
+    def handle_response(self, status: int, body: Any, headers: list[tuple[str, str]]) -> OAuthResponse:
+        """Make the HTTP response."""
+        return OAuthResponse(body, status, dict(headers))
+
+    def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
+        """Nobody listens: what happened is in the events."""
+
+    def _make_token(
+        self, grant_type: str, client: Client, user: Consent | None = None, scope: str | None = None,
+        expires_in: int | None = None, include_refresh_token: bool = True,
+    ) -> IssuedToken:  # fmt: skip
+        now = int(self.clock())
+        lifetime_s = expires_in or self.settings.access_token_lifetime_s
+        granted = client.get_allowed_scope(scope)
+        claims: dict[str, Any] = {
+            "iss": self.settings.issuer,
+            # Without a person the client speaks for itself (RFC 9068 section 2.2).
+            "sub": user.subject if user else client.client_id,
+            "aud": self.settings.audience,
+            "client_id": client.client_id,
+            "scope": granted,
+            "iat": now,
+            "exp": now + lifetime_s,
+            "jti": generate_token(22),
+        }
+        device_id = user.device_id if user else client.device_id
+        if device_id:
+            claims["device_id"] = device_id
+        token = {
+            "access_token": self.key.sign(claims),
+            "token_type": "Bearer",
+            "expires_in": lifetime_s,
+            "scope": granted,
+        }
+        if include_refresh_token:
+            token["refresh_token"] = generate_token(48)
+        return IssuedToken(token, claims)
+
+    def save_token(self, token: IssuedToken, request: FormRequest) -> None:
+        """Write down what was issued, before the answer leaves: under its pairing, a new or an old one."""
+        now = self.clock()
+        parent = request.refresh_token
+        pairing = parent.pairing if parent is not None else None
+        if pairing is None and request.user is not None:
+            pairing = self.pairings.create(request.client.client_id, request.user, token["scope"], now)
+        pairing_id = pairing.id if pairing else None
+        self.pairings.add_access_token(token.claims["jti"], pairing_id, token.claims["exp"], now)
+        if "refresh_token" in token and pairing_id is not None:
+            self.pairings.add_refresh_token(
+                token["refresh_token"], pairing_id, parent.token_hash if parent else None,
+                now, self.settings.refresh_token_lifetime_s,
+            )  # fmt: skip

@@ -1,0 +1,324 @@
+"""`pairlet sim authserver` and `pairlet sim broker`: the cloud on a desk, from the command line.
+
+Exit codes as everywhere in Pairlet: 0 done (also after SIGTERM), 2 usage, 5 network (a port in use),
+7 certificate, 130 Ctrl-C. With --json stdout has one JSON object a line, each with `event` and `at`
+(RFC 3339), and people's text is left out.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import datetime
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+_DONE, _USAGE, _NETWORK, _IDENTITY, _INTERRUPTED = 0, 2, 5, 7, 130
+_MISSING = "The simulator's libraries are not installed ({}). Install them: pip install 'pairlet[simulator]'"
+
+
+class CommandError(Exception):
+    """Ends a command: the text is one sentence for people, `exit_code` is for scripts."""
+
+    def __init__(self, sentence: str, exit_code: int = _USAGE):
+        super().__init__(sentence)
+        self.exit_code = exit_code
+
+
+def command(arguments: list[str]) -> int:
+    """Run `pairlet sim` with `arguments` (without the program's name); return the exit code."""
+    try:
+        options = _parser().parse_args(arguments)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    run: Callable[[argparse.Namespace], Any] = options.run
+    try:
+        return int(asyncio.run(run(options)))
+    except ImportError as error:
+        return _complain(_MISSING.format(error.name or error), _USAGE)
+    except CommandError as error:
+        return _complain(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def _complain(sentence: str, exit_code: int) -> int:
+    print(f"pairlet sim: {sentence}", file=sys.stderr)
+    return exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pairlet sim", description="Stand-ins for the cloud, on this machine."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_authserver(commands.add_parser("authserver", help="an authorization server to pair with"))
+    _add_broker(commands.add_parser("broker", help="an MQTT broker that takes its tokens"))
+    return parser
+
+
+def _add_authserver(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_authserver)
+    listen = parser.add_argument_group("where it listens")
+    listen.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    listen.add_argument("--port", type=_port, default=8628, help="0 picks a free one (default %(default)s)")
+    listen.add_argument("--allow-remote", action="store_true", help="allow an address other machines reach")
+    listen.add_argument("--certfile", metavar="PEM", help="TLS certificate; with --keyfile")
+    listen.add_argument("--keyfile", metavar="PEM", help="the certificate's private key")
+    listen.add_argument("--issuer", metavar="URL", help="what it calls itself (default: from host and port)")
+    who = parser.add_argument_group("who may use it")
+    who.add_argument(
+        "--user", metavar="NAME", help="the account (default: a demo account is made up and printed)"
+    )
+    who.add_argument("--password-file", metavar="FILE", help="its password, the first line of FILE")
+    who.add_argument("--client-id", metavar="ID", default="pairlet-demo", help="(default %(default)s)")
+    who.add_argument("--client-secret-file", metavar="FILE", help="makes the client a confidential one")
+    who.add_argument("--client-name", metavar="TEXT", help="what people read on the page")
+    who.add_argument("--scope", metavar='"A B"', help="all that the client may ask for")
+    rules = parser.add_argument_group("how it behaves (times in seconds)")
+    rules.add_argument("--audience", default="pairlet", help="aud of the tokens (default %(default)s)")
+    rules.add_argument("--code-lifetime", type=_whole, default=600, metavar="S", help="(default %(default)s)")
+    rules.add_argument("--interval", type=_whole, default=5, metavar="S", help="(default %(default)s)")
+    rules.add_argument(
+        "--token-lifetime", type=_whole, default=3600, metavar="S", help="(default %(default)s)"
+    )
+    rules.add_argument("--refresh-lifetime", type=_whole, metavar="S", help="(default: for ever)")
+    rules.add_argument("--no-rotate", action="store_true", help="keep the refresh token when it is used")
+    rules.add_argument("--grace", type=_seconds, default=0.0, metavar="S",
+                       help="how long the previous refresh token still works (default 0)")  # fmt: skip
+    rules.add_argument("--database", default=":memory:", metavar="FILE", help="remember everything there")
+    parser.add_argument("--json", action="store_true", help="one JSON line when ready, nothing else")
+
+
+def _add_broker(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_broker)
+    parser.add_argument("--host", default="127.0.0.1", help="loopback only (default %(default)s)")
+    parser.add_argument("--port", type=_port, default=1883, help="0 picks a free one (default %(default)s)")
+    parser.add_argument("--issuer", default="http://127.0.0.1:8628", metavar="URL",
+                        help="whose tokens it takes (default %(default)s)")  # fmt: skip
+    parser.add_argument("--jwks", metavar="URL", help="the keys (default: from the issuer's metadata)")
+    parser.add_argument("--audience", default="pairlet", help="aud it expects (default %(default)s)")
+    parser.add_argument("--json", action="store_true", help="one JSON line when ready, nothing else")
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+    return number
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be a whole number from 1 upwards")
+    return number
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < 1e9:
+        raise argparse.ArgumentTypeError("must be a number of seconds, 0 or more")
+    return number
+
+
+async def _authserver(options: argparse.Namespace) -> int:
+    """Serve until a signal. Imports late: `pairlet sim --help` works without the extra."""
+    from .authserver import AuthorizationServer, ServeError, SettingsError, listening_socket, serve
+
+    if bool(options.certfile) != bool(options.keyfile):
+        raise CommandError("--certfile and --keyfile go together.")
+    _check_host(options)
+    try:
+        with contextlib.ExitStack() as undo:
+            listener = listening_socket(options.host, options.port)
+            undo.callback(listener.close)
+            settings, made_up = _settings(options, int(listener.getsockname()[1]))
+            server = AuthorizationServer(settings)
+            undo.callback(server.close)
+            stopped = undo.enter_context(_signals())
+            async with serve(server.app, certfile=options.certfile, keyfile=options.keyfile, sock=listener):
+                _announce_authserver(options, settings, made_up)
+                return await stopped
+    except SettingsError as error:
+        raise CommandError(str(error)) from error
+    except ServeError as error:
+        # Without a cause in the network it is the certificate.
+        code = _IDENTITY if error.about_certificate else _NETWORK
+        raise CommandError(str(error), code) from error
+
+
+def _check_host(options: argparse.Namespace) -> None:
+    from .authserver.settings import is_loopback
+
+    if not is_loopback(options.host):
+        if not options.allow_remote:
+            raise CommandError(
+                f"{options.host} can be reached from other machines; add --allow-remote to do that."
+            )
+        if not options.issuer:
+            raise CommandError(
+                "--allow-remote needs --issuer https://..., the address devices and phones will use."
+            )
+
+
+def _settings(options: argparse.Namespace, port: int) -> tuple[Any, str]:
+    """The Settings for `options`, and the password if it was made up here, else an empty string."""
+    from .authserver import Client, Person, Settings
+    from .authserver.settings import DEFAULT_SCOPES
+    from .authserver.user_code import new_user_code
+
+    if options.password_file and not options.user:
+        raise CommandError("--password-file needs --user.")
+    if options.user and not options.password_file:
+        raise CommandError(
+            "--user needs --password-file; a password on the command line could be seen by others."
+        )
+    made_up = "" if options.user else new_user_code().lower()
+    password = made_up or _first_line(options.password_file)
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    scheme = "https" if options.certfile else "http"
+    client = Client(
+        options.client_id,
+        secret=_first_line(options.client_secret_file) if options.client_secret_file else None,
+        name=options.client_name,
+        scopes=tuple(options.scope.split()) if options.scope else DEFAULT_SCOPES,
+    )
+    settings = Settings(
+        issuer=options.issuer or f"{scheme}://{host}:{port}",
+        people=[Person(options.user or "demo", password, name=options.user or "Demo account")],
+        clients=[client],
+        audience=options.audience,
+        code_lifetime_s=options.code_lifetime,
+        interval_s=options.interval,
+        access_token_lifetime_s=options.token_lifetime,
+        refresh_token_lifetime_s=options.refresh_lifetime,
+        rotate=not options.no_rotate,
+        refresh_grace_s=options.grace,
+        database=options.database,
+    )
+    return settings, made_up
+
+
+def _first_line(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            line = file.readline().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise CommandError(f"{path} can't be read: {reason}.") from None
+    if not line:
+        raise CommandError(f"{path} is empty; its first line must be the secret.")
+    return line
+
+
+def _announce_authserver(options: argparse.Namespace, settings: Any, made_up: str) -> None:
+    if options.json:
+        ready = {"issuer": settings.issuer, "client_id": options.client_id}
+        # The throw-away account is worthless elsewhere, and a script has no other way to learn it.
+        _print_json("ready", ready | ({"username": "demo", "password": made_up} if made_up else {}))
+        return
+    secret = f" --client-secret-file {options.client_secret_file}" if options.client_secret_file else ""
+    plain = "" if settings.https else " --insecure-http"
+    account = f"username demo, password {made_up}" if made_up else f"username {options.user}"
+    print(
+        f"The authorization server is ready: {settings.issuer}\n\n"
+        f"  Account   {account}\n"
+        f"  Client    {options.client_id}\n\n"
+        "Pair a device, in another terminal:\n"
+        f"  pairlet pair --issuer {settings.issuer} --client-id {options.client_id}{secret}{plain}\n\n"
+        f"Then open the address it shows, or {settings.base}/device. Ctrl-C stops the server.",
+        flush=True,
+    )
+
+
+async def _broker(options: argparse.Namespace) -> int:
+    """Serve until a signal."""
+    from .broker import Broker, BrokerError, BrokerSettings
+
+    jwks_url = options.jwks or await asyncio.to_thread(_find_jwks, options.issuer)
+    try:
+        settings = BrokerSettings(
+            host=options.host,
+            port=options.port,
+            issuer=options.issuer,
+            audience=options.audience,
+            jwks_url=jwks_url,
+        )
+    except BrokerError as error:
+        raise CommandError(_sentence(error)) from error
+    try:
+        with _signals() as stopped:
+            async with Broker(settings) as broker:
+                host = f"[{options.host}]" if ":" in options.host else options.host
+                _announce_broker(options, f"mqtt://{host}:{broker.port}")
+                return await stopped
+    except BrokerError as error:
+        raise CommandError(_sentence(error), _NETWORK) from error
+
+
+def _find_jwks(issuer: str) -> str:
+    """The jwks_uri of the issuer's metadata (RFC 8414 sections 3.1 and 3.3)."""
+    import requests
+
+    origin, slash, path = issuer.partition("://")[2].rstrip("/").partition("/")
+    place = f"{issuer.partition('://')[0]}://{origin}/.well-known/oauth-authorization-server{slash}{path}"
+    try:
+        with requests.Session() as session:
+            session.trust_env = False
+            answer = session.get(place, timeout=10, allow_redirects=False)
+            metadata = answer.json() if answer.status_code == 200 else None
+    except (requests.exceptions.RequestException, ValueError):
+        metadata = None
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("jwks_uri"), str):
+        sentence = f"{issuer} gives no authorization server metadata; start the server first, or give --jwks."
+        raise CommandError(sentence, _NETWORK)
+    if metadata.get("issuer") != issuer:
+        raise CommandError(f"The server at {issuer} calls itself something else.", _IDENTITY)
+    return str(metadata["jwks_uri"])
+
+
+def _announce_broker(options: argparse.Namespace, url: str) -> None:
+    if options.json:
+        _print_json("ready", {"url": url, "issuer": options.issuer})
+        return
+    print(
+        f"The broker is ready: {url}\n\n"
+        f"It takes access tokens of {options.issuer} as passwords. In a device's pairlet.toml:\n"
+        f'  [mqtt]\n  url = "{url}"\n\nCtrl-C stops the broker.',
+        flush=True,
+    )
+
+
+def _print_json(event: str, values: dict[str, Any]) -> None:
+    at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    print(json.dumps({"event": event, "at": at, **values}), flush=True)
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error)
+    return text[:1].upper() + text[1:].rstrip(".") + "."
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[asyncio.Future[int]]:
+    """A future that Ctrl-C ends with 130 and SIGTERM with 0.
+
+    In place before a command says that it is ready: whoever reads that may stop it at once.
+    """
+    loop = asyncio.get_running_loop()
+    stopped: asyncio.Future[int] = loop.create_future()
+
+    def stop(exit_code: int) -> None:
+        if not stopped.done():
+            stopped.set_result(exit_code)
+
+    loop.add_signal_handler(signal.SIGINT, stop, _INTERRUPTED)
+    loop.add_signal_handler(signal.SIGTERM, stop, _DONE)
+    try:
+        yield stopped
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+        loop.remove_signal_handler(signal.SIGTERM)
