@@ -4,7 +4,7 @@ from collections import namedtuple
 
 from .core.backoff import Backoff
 from .core.device_grant import DeviceGrant
-from .core.errors import ConfigError, OAuthError, PairletError, ProtocolError
+from .core.errors import ConfigError, OAuthError, PairletError, ProtocolError, UnpairedError
 from .core.outbox import Outbox
 from .core.screen import RUNNING, STARTING, Screen
 from .core.telemetry import Sample, Topics
@@ -75,6 +75,8 @@ class Agent:
         `patience` bounds the tries until there is a code. Raises the error it ended with; the display
         and the listener know by then.
         """
+        # What is stored may be another account's, or unreadable: neither may be written over unseen.
+        self.keeper.load()
         self._ports.display.show(Screen(STARTING, message="asking the server for a code"))
         metadata = await self._find(patience or self._tell_trouble)
         if not metadata.offers_device_grant():
@@ -107,11 +109,11 @@ class Agent:
         return [("device_id", self._device.device_id), ("device_name", self._device.name)]
 
     async def usable_token(self, patience: "Patience") -> "Token":
-        """The stored access token, refreshed if it needs to be. Raises OAuthError when there is none."""
+        """The stored access token, refreshed if it needs to be. Raises UnpairedError when there is none."""
         keeper = self.keeper
         token = keeper.load()
         if token is None:
-            raise OAuthError("invalid_grant", "this device is not paired")
+            raise UnpairedError("this device is not paired")
         due = keeper.refresh_at()
         wanted = due is not None and self._ports.clock.now() >= due
         if wanted or not keeper.is_usable():
@@ -123,7 +125,7 @@ class Agent:
                     raise
         token = keeper.token
         if token is None or not keeper.is_usable():
-            raise OAuthError("invalid_grant", "the access token has ended and there is no refresh token")
+            raise UnpairedError("the access token has ended, and there is no refresh token")
         return token
 
     async def run(self) -> None:
@@ -134,9 +136,7 @@ class Agent:
                 await self._pair_with_people()
             try:
                 await self._work()
-            except OAuthError as error:
-                if error.error != "invalid_grant":
-                    raise
+            except UnpairedError as error:
                 tell_error(self._emit, error)
 
     async def _work(self) -> None:
@@ -185,7 +185,7 @@ class Agent:
             await self._ports.clock.sleep_until(self._ports.clock.now() + _STORE_LOOK_MS)
 
     async def _keep_fresh(self) -> None:
-        """Replace the token whenever it is due. Ends only with OAuthError invalid_grant: un-paired."""
+        """Replace the token whenever it is due. Ends only with UnpairedError."""
         clock, keeper = self._ports.clock, self.keeper
         backoff = Backoff(5000, _LONGEST_PAUSE_MS, self._ports.entropy.random_bytes(4))
         while True:
@@ -194,7 +194,7 @@ class Agent:
                 due = keeper.token.expires_at if keeper.token else None
                 if due is not None and clock.now() >= due:
                     keeper.forget("expired")
-                    raise OAuthError("invalid_grant", "the token has ended and there is no refresh token")
+                    raise UnpairedError("the access token has ended, and there is no refresh token")
             if due is None or clock.now() < due:
                 await clock.sleep_until(clock.now() + _FOREVER_MS if due is None else due)
                 continue
@@ -207,16 +207,11 @@ class Agent:
         await self._renewed()
 
     async def _renewed(self) -> bool:
-        """Refresh; False when the server refused. Raises OAuthError only when the pairing is over."""
+        """Refresh; False when the server refused. Raises UnpairedError when the pairing is over."""
         try:
             await self._refresh(self._tell_trouble)
-        except OAuthError as error:
-            if error.error == "invalid_grant":
-                raise
-            tell_error(self._emit, error)
-            return False
-        except (ProtocolError, ConfigError) as error:
-            # Metadata that can't be found now may be found later; a pairing does not end for it.
+        except (OAuthError, ProtocolError, ConfigError) as error:
+            # Somebody may mend the server, the client or the way there; a pairing does not end for it.
             tell_error(self._emit, error)
             return False
         if self._link is not None:

@@ -1,7 +1,6 @@
 """Who this device is: an id made up once and kept, and a name for people."""
 
 import json
-from binascii import hexlify
 from collections import namedtuple
 
 from .core.errors import ConfigError, ProtocolError
@@ -50,6 +49,6 @@ def _kept(store: "Store") -> "str | None":
 
 
 def _made_up(store: "Store", entropy: "Entropy") -> str:
-    device_id = "pairlet-" + hexlify(entropy.random_bytes(4)).decode()
+    device_id = "pairlet-" + "".join(["%02x" % byte for byte in entropy.random_bytes(4)])
     store.save(_NAME, json.dumps({"device_id": device_id}).encode())
     return device_id

@@ -70,10 +70,10 @@ class Patience:
         self._tries = tries
 
     def __call__(self, error: "PairletError | None") -> None:
-        """Count `error`; raise it when it was one too many."""
+        """Count `error`; raise it when it was one too many, or one that trying again won't mend."""
         if error is not None:
             self._tries -= 1
-            if self._tries <= 0:
+            if self._tries <= 0 or isinstance(error, TlsError):
                 raise error
 
 

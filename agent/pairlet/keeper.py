@@ -3,7 +3,7 @@
 import asyncio
 import json
 
-from .core.errors import ConfigError, OAuthError, PairletError, ProtocolError, StoreError
+from .core.errors import ConfigError, PairletError, ProtocolError, StoreError, UnpairedError
 from .core.json_object import parse
 from .core.refresh_grant import REFRESHED, REFUSED, REJECTED, RefreshGrant
 from .core.token import Token
@@ -54,7 +54,8 @@ class TokenKeeper:
 
     def save(self, token: Token) -> None:
         """Make `token` the one that counts: on disk first, then in memory. Raises StoreError."""
-        record = token.to_record(self._clock.now(), self._clock.wall())
+        clock = self._clock
+        record = token.to_record(clock.now(), clock.wall(), clock.boot_id())
         record["issuer"], record["client_id"] = self._account
         self._store.save(_NAME, json.dumps(record).encode())
         self._saved = True
@@ -71,11 +72,16 @@ class TokenKeeper:
         return self.token.refresh_at(self._chance) if self.token else None
 
     def is_usable(self) -> bool:
-        """Whether the access token is worth handing out: not known to end within 10 s."""
+        """Whether the access token is worth handing out: not known to end within 10 s.
+
+        A quarter of its life is enough for those that never had much more than that.
+        """
         if self.token is None:
             return False
         remaining_ms = self.token.remaining_ms(self._clock.now())
-        return remaining_ms is None or remaining_ms > _USABLE_MS
+        if remaining_ms is None:
+            return True
+        return remaining_ms > min(_USABLE_MS, 250 * (self.token.expires_in or 0))
 
     async def refresh(
         self, metadata: "ServerMetadata", client: "Client", http: "Http", trouble: "Trouble | None" = None
@@ -84,8 +90,8 @@ class TokenKeeper:
 
         Trouble is met with patience: it goes on until it has an answer, or `trouble` raises. The lock
         is held for each exchange, not for the pauses between them.
-        Raises OAuthError: invalid_grant when the pairing is over (the token is gone then, and
-        "unpaired" was told), any other code when the server refuses but the pairing stands.
+        Raises UnpairedError when the pairing is over (the token is gone then, and "unpaired" was
+        told), OAuthError or ProtocolError when the server refuses but the pairing stands.
         """
         async with self._busy:
             grant: RefreshGrant | None = None
@@ -96,7 +102,7 @@ class TokenKeeper:
                         return
                     if self.token is None:
                         self._emit("unpaired", reason="another process removed the token")
-                        raise OAuthError("invalid_grant", "the device is not paired any more")
+                        raise UnpairedError("another process has un-paired this device")
                     if grant is None:
                         grant = RefreshGrant(
                             metadata, client, self.token, seed=self._entropy.random_bytes(4)
@@ -143,7 +149,7 @@ class TokenKeeper:
             return True
         if grant.state == REJECTED:
             self.forget("invalid_grant")
-            raise _error_of(grant)
+            raise UnpairedError(f"the server has ended the pairing ({_error_of(grant)})")
         if grant.state == REFUSED:
             raise _error_of(grant)
         return False
@@ -154,7 +160,8 @@ class TokenKeeper:
             return None
         try:
             record = parse(data)
-            token = Token.from_record(record, self._clock.now(), self._clock.wall())
+            clock = self._clock
+            token = Token.from_record(record, clock.now(), clock.wall(), clock.boot_id())
         except ProtocolError as error:
             place = self._store.set_aside(_NAME)
             tell_error(self._emit,

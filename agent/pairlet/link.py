@@ -25,6 +25,8 @@ _STABLE_MS = 30000
 _LONGEST_PAUSE_MS = 120000
 # How long a planned reconnect waits for the acknowledgement under way, and a stop for its farewell.
 _FAREWELL_MS = 3000
+# The oldest unacknowledged publish may be this old.
+_ACKNOWLEDGED_MS = 15000
 # The reason of a disconnection that was planned.
 RENEWED = "the token was renewed"
 # CONNACK 4 and 5, MQTT 5's 0x86 and 0x87: the broker does not like the token.
@@ -160,7 +162,16 @@ class Link:
         raise _Renewed()
 
     async def _send(self, message: Message) -> None:
-        reason_code = await self._mqtt.publish(message)
+        """Publish and wait for a good acknowledgement, but not for ever: a half-open link never answers."""
+        reason_codes: list[int] = []
+
+        async def publish() -> None:
+            reason_codes.append(await self._mqtt.publish(message))
+
+        await self._at_most(_ACKNOWLEDGED_MS, publish())
+        if not reason_codes:
+            raise TransportError(f"the broker acknowledges nothing for {_ACKNOWLEDGED_MS // 1000} s")
+        reason_code = reason_codes[0]
         if is_failure(reason_code):
             raise BrokerError(
                 f"the broker refused a message to {message.topic_name}: {reason_text(reason_code)}",

@@ -22,6 +22,9 @@ class Clock(Protocol):
 
     def wall(self) -> Wall: ...
 
+    def boot_id(self) -> str:
+        """Names the time since which now() counts: where it is equal, readings can be compared."""
+
 
 class Http(Protocol):
     """One exchange over verified TLS: no redirects followed, the answer capped at 1 MiB."""

@@ -10,14 +10,17 @@ from pairlet.core.wall import SYNCED, Wall
 class VirtualClock:
     """Time that stands still while anybody works and jumps to the next alarm when all wait."""
 
-    def __init__(self, now=1000, wall=Wall(SYNCED, 1_750_000_000)):
+    def __init__(self, now=1000, wall=None):
         self.time = now
         self._began = now
-        self._wall = wall
+        self._wall = wall or Wall(SYNCED, 1_750_000_000)
         self._sleepers = []
 
     def now(self):
         return self.time
+
+    def boot_id(self):
+        return "one"
 
     def wall(self):
         if self._wall.seconds is None:

@@ -17,7 +17,7 @@ from model_server import ISSUER, ModelServer
 from pairlet.agent import Agent, Ports
 from pairlet.config import Config
 from pairlet.core.client import Client
-from pairlet.core.errors import OAuthError, PairletError, TransportError
+from pairlet.core.errors import PairletError, TransportError, UnpairedError
 from pairlet.core.http import Response
 from pairlet.device import Device
 from pairlet.drive import Patience
@@ -70,6 +70,12 @@ class Rig:
         return json.loads(self.store.values["token"])
 
 
+def telemetry_of(broker):
+    """The payloads of all telemetry that reached the broker."""
+    topic = ("publish", "devices/d1/telemetry")
+    return [json.loads(entry[2]) for entry in broker.journal if entry[:2] == topic]
+
+
 def raised(function, *arguments):
     try:
         function(*arguments)
@@ -106,7 +112,7 @@ def test_the_countdown_moves_while_the_code_waits():
     assert error.exit_code == 4
     left = [screen.remaining_s for screen in rig.display.screens if screen.kind == "code"]
     assert left[0] == 30 and left[-1] == 0
-    assert max([earlier - later for earlier, later in zip(left, left[1:])]) <= 1
+    assert max([left[index] - left[index + 1] for index in range(len(left) - 1)]) <= 1
     assert rig.display.kinds()[-1] == "expired" and rig.names() == ["code", "expired"]
 
 
@@ -156,7 +162,7 @@ def test_run_pairs_publishes_refreshes_and_never_flaps():
     assert names.count("refreshed") >= 3
     # One connection for each token, each with the token of that moment.
     assert len(set(broker.passwords)) == len(broker.passwords) == names.count("refreshed") + 1
-    payloads = [json.loads(entry[2]) for entry in broker.journal if entry[:2] == ("publish", "devices/d1/telemetry")]
+    payloads = telemetry_of(broker)
     assert [payload["seq"] for payload in payloads] == list(range(len(payloads))) and len(payloads) > 170
     assert not any("historical" in payload for payload in payloads)
     said = [entry[2] for entry in broker.journal if entry[0] == "publish" and entry[1] == "devices/d1/status"]
@@ -171,7 +177,7 @@ def test_a_broker_that_is_away_at_start_is_waited_for():
     rig = Rig(broker=broker)
     rig.run(rig.agent.run(), until=10 * MINUTE)
     assert rig.names()[:4] == ["code", "paired", "error", "mqtt_connected"]
-    payloads = [json.loads(entry[2]) for entry in broker.journal if entry[:2] == ("publish", "devices/d1/telemetry")]
+    payloads = telemetry_of(broker)
     assert payloads[0]["seq"] == 0 and payloads[0]["historical"] is True
     assert "historical" not in payloads[-1]
 
@@ -199,6 +205,21 @@ def test_a_kick_is_followed_by_a_reconnect_with_what_waited():
     assert reasons[0] == "the broker went away"
     assert rig.names().count("mqtt_connected") == 2
     assert broker.retained["devices/d1/status"] == b"offline"
+
+
+def test_a_broker_that_acknowledges_nothing_is_left():
+    broker = MemoryBroker()
+    rig = Rig(broker=broker)
+
+    async def silence(message):
+        broker.publish = answer
+        await rig.clock.sleep_until(100 * MINUTE)
+
+    answer, broker.publish = broker.publish, silence
+    rig.run(rig.agent.run(), until=5 * MINUTE)
+    reasons = [fields["reason"] for event, fields in rig.events if event == "mqtt_disconnected"]
+    assert reasons == ["the broker acknowledges nothing for 15 s"]
+    assert rig.names().count("mqtt_connected") == 2
 
 
 def test_a_broker_that_refuses_the_token_gets_a_new_one():
@@ -358,7 +379,7 @@ def test_a_corrupt_token_is_kept_aside():
     for garbage in (b"", b"{", b'{"version":9}', b"\xff", b"[]"):
         rig = Rig(store=MemoryStore({"token": garbage}))
         error = raised(rig.run, rig.agent.usable_token(Patience(3)))
-        assert isinstance(error, OAuthError) and error.error == "invalid_grant"
+        assert isinstance(error, UnpairedError) and error.exit_code == 6
         assert rig.store.values["token.corrupt-1"] == garbage and "error" in rig.names()
 
 

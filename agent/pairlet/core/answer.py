@@ -7,26 +7,41 @@ or a 5xx without an OAuth body. RFC 8628 section 3.5 ends a poll on an error, bu
 the server can't be reached; we read a fault as the latter, since nothing in it speaks for the server.
 """
 
-from collections import namedtuple
-
 from .errors import OAuthError, ProtocolError
 from .http import Response
 from .json_object import parse
 from .text import clean
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 SUCCESS = "success"
 ERROR = "error"
 FAULT = "fault"
-
-# kind: one of the above. members: the JSON object. error: an OAuthError, or for a fault the
-# ProtocolError that says what was wrong. retry_after_ms: what the server asked for, 0 if nothing.
-Answer = namedtuple("Answer", ("kind", "members", "error", "retry_after_ms"))
 
 _LONGEST_RETRY_S = 3600
 
 # Codes that speak of the server's own trouble, not of the request: RFC 6749 section 4.1.2.1.
 _SERVER_TROUBLE = ("server_error", "temporarily_unavailable")
 _STILL_POLLING = ("authorization_pending", "slow_down")
+
+
+class Answer:
+    """`kind`: one of the above. `members`: the JSON object. `error`: an OAuthError, or for a fault the
+    ProtocolError that says what was wrong, or None. `retry_after_ms`: what the server asked for, or 0.
+
+    Members hold tokens, so `repr` shows only the kind.
+    """
+
+    def __init__(self, kind: str, members: "dict[str, object]", error: "Any", retry_after_ms: int):
+        self.kind = kind
+        self.members = members
+        self.error = error
+        self.retry_after_ms = retry_after_ms
+
+    def __repr__(self) -> str:
+        return f"<Answer {self.kind}>"
 
 
 def read_answer(response: Response) -> Answer:
@@ -75,8 +90,8 @@ def _retry_after_s(response: Response) -> int:
     if value is None:
         return 0
     value = value.strip()
-    if 0 < len(value) <= 9 and all(character in "0123456789" for character in value):
-        return min(int(value), _LONGEST_RETRY_S)
+    if value and all(character in "0123456789" for character in value):
+        return min(int(value), _LONGEST_RETRY_S) if len(value) <= 9 else _LONGEST_RETRY_S
     until, since = http_date(value), http_date(response.header("date") or "")
     if until is None or since is None:
         return 0

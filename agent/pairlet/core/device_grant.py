@@ -178,6 +178,7 @@ class DeviceGrant(Machine):
 
     def receive(self, response: Response, now: int) -> None:
         """Take the answer to the last request."""
+        self.check("fault")  # only while a request is under way
         answer = read_answer(response)
         if self.state == ASKING:
             self._receive_code(answer, now)
@@ -186,6 +187,7 @@ class DeviceGrant(Machine):
 
     def transport_failed(self, now: int) -> None:
         """There was no answer. Less often from now on (section 3.5), but never given up before the end."""
+        self.check("fault")
         self._meet_fault(None, 0, now)
 
     def _receive_code(self, answer: Answer, now: int) -> None:
@@ -317,7 +319,12 @@ class DeviceGrant(Machine):
         The first poll keeps the interval, as nobody knows when the last one was. Raises ProtocolError
         when it is not a snapshot, or its time is over; the machine is then as it was.
         """
+        if self.state != READY:
+            raise ProtocolError("a code can be restored at the start only, not while " + self.state)
         code = DeviceCode.from_answer(snapshot, now, self._insecure_http)
+        # What slow_down has added stays, even beyond the most that a server may ask for at first.
+        interval = seconds_member(snapshot, "interval", _LONGEST_CODE_S)
+        code.interval_ms = _INTERVAL_MS if interval is None else 1000 * interval
         self.step("send")
         self.code = code
         self._start_waiting(code.interval_ms, now)

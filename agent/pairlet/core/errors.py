@@ -81,6 +81,13 @@ class OAuthError(PairletError):
         self.exit_code = _EXIT_CODES.get(error, EXIT_REFUSED)
 
 
+class UnpairedError(PairletError):
+    """There is no grant to work with: never paired, ended by the server, or ended by time."""
+
+    exit_code = EXIT_REFUSED
+    advice = "Pair the device: pairlet pair."
+
+
 class TransportError(PairletError):
     """No answer that counts: no route, no connection, a time-out, a cut or oversized answer."""
 

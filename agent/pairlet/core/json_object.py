@@ -8,6 +8,7 @@ from .text import is_clean, is_printable_ascii
 
 _DEEPEST = 16
 _LONGEST_CREDENTIAL = 16384
+_NOT_JSON = "the answer is not JSON"
 
 
 def parse(body: bytes) -> "dict[str, object]":
@@ -23,62 +24,116 @@ def parse(body: bytes) -> "dict[str, object]":
         text = body.decode()
     except UnicodeError:
         raise ProtocolError("the answer is not UTF-8 text") from None
-    _refuse_repeats(text)
+    _check_structure(body)
     try:
         value = json.loads(text)
     except ValueError:
-        raise ProtocolError("the answer is not JSON") from None
+        raise ProtocolError(_NOT_JSON) from None
     if not isinstance(value, dict):
         raise ProtocolError("the answer is JSON, but not an object")
     return value
 
 
-def _refuse_repeats(text: str) -> None:
-    """One pass over the text: how deep it goes, and whether the outermost object repeats a name."""
-    depth = position = 0
-    seen = set()
-    end = len(text)
+# What may stand next inside the innermost bracket.
+_VALUE, _FIRST_VALUE, _NAME, _FIRST_NAME, _COLON, _COMMA = range(6)
+
+_SPACES = b" \t\n\r"
+_MARKS = b',:{}[]"'
+_LONGEST_NUMBER = 400
+
+
+def _check_structure(body: bytes) -> None:
+    """One pass over the brackets, commas, colons and names; ProtocolError when they are not in order.
+
+    The parser of MicroPython takes documents that were cut off, colons and commas anywhere, and names
+    that are no strings. A cut answer must not pass for a whole one there either. Bytes, not text:
+    looking up one character of a text is a walk from its start on a board.
+    """
+    inside: list[int] = []
+    names: set[str] = set()
+    expected = _VALUE
+    position, end = 0, len(body)
     while position < end:
-        character = text[position]
-        if character == '"':
-            closing = _closing_quote(text, position)
-            if depth == 1 and text[closing + 1 :][:64].lstrip().startswith(":"):
-                name = _decoded(text[position : closing + 1])
-                if name in seen:
-                    raise ProtocolError("the answer has a member twice")
-                seen.add(name)
-            position = closing
-        elif character in "{[":
-            depth += 1
-            if depth > _DEEPEST:
-                raise ProtocolError("the answer is nested too deeply")
-        elif character in "}]":
-            depth -= 1
+        start, mark = position, body[position]
+        position = _token_end(body, start)
+        if mark in _SPACES:
+            continue
+        if mark in b"}]":
+            # In ASCII each closing bracket is its opening one plus two.
+            if not inside or mark != inside.pop() + 2 or expected in (_VALUE, _NAME, _COLON):
+                raise ProtocolError(_NOT_JSON)
+            expected = _COMMA
+            continue
+        if mark == 0x22 and expected in (_NAME, _FIRST_NAME) and len(inside) == 1:
+            _note_name(names, body[start:position])
+        expected = _following(mark, expected, inside)
+    if inside or expected != _COMMA:
+        raise ProtocolError(_NOT_JSON)
+
+
+def _following(mark: int, expected: int, inside: "list[int]") -> int:
+    """What may follow the token that begins with `mark`; takes an opening bracket into `inside`."""
+    if mark == 0x2C:
+        if expected == _COMMA and inside:
+            return _NAME if inside[-1] == 0x7B else _VALUE
+    elif mark == 0x3A:
+        if expected == _COLON:
+            return _VALUE
+    elif expected in (_NAME, _FIRST_NAME):
+        if mark == 0x22:
+            return _COLON
+    elif expected in (_VALUE, _FIRST_VALUE):
+        if mark not in b"{[":
+            return _COMMA
+        inside.append(mark)
+        if len(inside) > _DEEPEST:
+            raise ProtocolError("the answer is nested too deeply")
+        return _FIRST_NAME if mark == 0x7B else _FIRST_VALUE
+    raise ProtocolError(_NOT_JSON)
+
+
+def _token_end(body: bytes, start: int) -> int:
+    """Where the token that begins at `start` is over: a mark, a run of spaces, a string, a number or word."""
+    mark, end = body[start], len(body)
+    position = start + 1
+    if mark == 0x22:
+        return _string_end(body, position)
+    if mark in _MARKS:
+        return position
+    if mark in _SPACES:
+        while position < end and body[position] in _SPACES:
+            position += 1
+        return position
+    while position < end and body[position] not in _MARKS and body[position] not in _SPACES:
         position += 1
+    if position - start > _LONGEST_NUMBER:
+        # Reading a number takes time in the square of its digits.
+        raise ProtocolError(_NOT_JSON)
+    return position
 
 
-def _closing_quote(text: str, opening: int) -> int:
-    position = opening + 1
+def _string_end(body: bytes, position: int) -> int:
     while True:
-        position = text.find('"', position)
+        position = body.find(b'"', position)
         if position < 0:
-            raise ProtocolError("the answer is not JSON")
+            raise ProtocolError(_NOT_JSON)
         backslashes = 0
-        while text[position - 1 - backslashes] == "\\":
+        while body[position - 1 - backslashes] == 0x5C:
             backslashes += 1
+        position += 1
         if backslashes % 2 == 0:
             return position
-        position += 1
 
 
-def _decoded(quoted: str) -> str:
+def _note_name(names: "set[str]", quoted: bytes) -> None:
     # An escape can hide a repeated name: "tok\u0065n" is "token".
-    if "\\" not in quoted:
-        return quoted[1:-1]
     try:
-        return str(json.loads(quoted))
+        name = json.loads(quoted.decode())
     except ValueError:
-        raise ProtocolError("the answer is not JSON") from None
+        raise ProtocolError(_NOT_JSON) from None
+    if name in names:
+        raise ProtocolError("the answer has a member twice")
+    names.add(name)
 
 
 def text_member(members: "dict[str, object]", name: str, limit: int = 2048) -> "str | None":

@@ -27,13 +27,16 @@ class Machine:
 
     def step(self, event: str) -> None:
         """Follow the edge for `event`; ProtocolError where the table has none (the driver is at fault)."""
-        following = self.TRANSITIONS.get((self.state, event))
-        if following is None:
+        self.check(event)
+        self.state = self.TRANSITIONS[(self.state, event)]
+
+    def check(self, event: str) -> None:
+        """ProtocolError when the table has no edge for `event` now. Asked before anything is changed."""
+        if (self.state, event) not in self.TRANSITIONS:
             raise ProtocolError(
                 f"{type(self).__name__} can't take '{event}' while it is {self.state}",
                 "This is a fault of the program that drives the machine, not of the server.",
             )
-        self.state = following
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.state}>"

@@ -138,6 +138,7 @@ class Discovery(Machine):
 
     def receive(self, response: Response, now: int) -> None:
         """Take the answer to the last request."""
+        self.check("fault")  # only while a request is under way
         if response.status == 429 or response.status >= 500:
             answer = read_answer(response)
             self._wait(answer.error, now + max(answer.retry_after_ms, self._backoff.delay_ms()))
@@ -156,6 +157,7 @@ class Discovery(Machine):
 
     def transport_failed(self, now: int) -> None:
         """There was no answer: ask again later."""
+        self.check("fault")
         self._wait(None, now + self._backoff.delay_ms())
 
     def _wait(self, fault: "PairletError | None", due: int) -> None:

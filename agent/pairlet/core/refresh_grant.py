@@ -63,6 +63,7 @@ class RefreshGrant(Machine):
 
     def receive(self, response: Response, now: int) -> None:
         """Take the answer to the last request."""
+        self.check("fault")  # only while a request is under way
         answer = read_answer(response)
         if answer.kind == SUCCESS and "access_token" not in answer.members:
             fault = ProtocolError("the server answered neither a token nor an error")
@@ -84,6 +85,7 @@ class RefreshGrant(Machine):
 
     def transport_failed(self, now: int) -> None:
         """There was no answer; the server may have acted all the same. The same token is tried again."""
+        self.check("fault")
         self._meet_fault(None, 0, now)
 
     def _meet_fault(self, fault: "PairletError | None", retry_after_ms: int, now: int) -> None:

@@ -13,6 +13,7 @@ def _is_harmful(code: int) -> bool:
         or 0xD800 <= code <= 0xDFFF  # half of a surrogate pair: can't be encoded
         or 0xFFF9 <= code <= 0xFFFB  # interlinear annotation
         or 0xE0000 <= code <= 0xE007F  # invisible tags
+        or code > 0x10FFFF  # MicroPython decodes what UTF-8 does not have
     )
 
 

@@ -4,7 +4,7 @@ from .errors import ProtocolError
 from .json_object import seconds_member, secret_member
 from .secret import Secret
 from .text import clean
-from .wall import UNSET, Wall
+from .wall import SYNCED, UNSET, Wall
 
 _TEN_YEARS_S = 315360000
 _RECORD_VERSION = 1
@@ -83,8 +83,11 @@ class Token:
         ahead_ms = min(max(60000, life_ms // 5), life_ms // 2)
         return self.expires_at - ahead_ms - life_ms // 10 * chance // 255
 
-    def to_record(self, now: int, wall: Wall) -> "dict[str, object]":
-        """What to keep on disk: plain values, secrets included. `wall` dates it for the next start."""
+    def to_record(self, now: int, wall: Wall, boot_id: str = "") -> "dict[str, object]":
+        """What to keep on disk: plain values, secrets included.
+
+        `wall` dates it for the next boot; `boot_id` names this one, in which `now` says all ("": unknown).
+        """
         remaining_ms = self.remaining_ms(now)
         ends = None
         if remaining_ms is not None and wall.state != UNSET:
@@ -97,14 +100,18 @@ class Token:
             "scope": self.scope,
             "expires_in": self.expires_in,
             "ends": ends,
+            "boot_id": boot_id,
+            "expires_at": self.expires_at,
         }
 
     @staticmethod
-    def from_record(record: "dict[str, object]", now: int, wall: Wall) -> "Token":
+    def from_record(record: "dict[str, object]", now: int, wall: Wall, boot_id: str = "") -> "Token":
         """Read what to_record wrote. Raises ProtocolError when it is not that.
 
-        When the end can't be known (no wall clock then or now, or a clock that ran backwards), the
-        token counts as ended: refreshing once too often costs one request, a dead token costs samples.
+        Written in this very boot, its end is known to the millisecond, whatever the wall clock did
+        since. Otherwise it takes a wall clock then and a synced one now: a floor only says what has
+        ended. When the end can't be known, the token counts as ended: refreshing once too often costs
+        one request, a dead token costs samples.
         """
         if record.get("version") != _RECORD_VERSION:
             raise ProtocolError("the record has another version")
@@ -114,9 +121,11 @@ class Token:
         expires_in = seconds_member(record, "expires_in", _TEN_YEARS_S)
         expires_at = None
         if expires_in is not None:
-            ends = record.get("ends")
-            expires_at = now
-            if isinstance(ends, int) and wall.state != UNSET and 0 <= ends - wall.seconds <= expires_in:
+            ends, expires_at = record.get("ends"), now
+            kept = record.get("expires_at")
+            if boot_id and record.get("boot_id") == boot_id and isinstance(kept, int):
+                expires_at = min(kept, now + 1000 * expires_in)
+            elif isinstance(ends, int) and wall.state == SYNCED and 0 <= ends - wall.seconds <= expires_in:
                 expires_at = now + 1000 * (ends - wall.seconds)
         scope = record.get("scope")
         return Token(

@@ -44,13 +44,19 @@ def _host_and_port(authority: str) -> "tuple[str | None, int | None]":
         host, _, port = authority.partition(":")
         if not _only(host.lower(), "abcdefghijklmnopqrstuvwxyz0123456789-._"):
             return None, -1
-    if not host or authority.endswith(":"):
+    if not host or authority.endswith(":") or not _has_good_labels(host):
         return None, -1
     if not port:
         return host.lower(), None
     if not _only(port, "0123456789") or len(port) > 5 or not 0 < int(port) < 65536:
         return None, -1
     return host.lower(), int(port)
+
+
+def _has_good_labels(host: str) -> bool:
+    """RFC 1035 section 2.3.4. Python's resolver dies of others with an error that no socket code expects."""
+    labels = (host[:-1] if host.endswith(".") else host).split(".")
+    return len(host) <= 254 and all(0 < len(label) <= 63 for label in labels)
 
 
 def _only(text: str, allowed: str) -> bool:
@@ -62,7 +68,12 @@ def is_loopback(host: str) -> bool:
     if host in ("localhost", "::1"):
         return True
     parts = host.split(".")
-    return len(parts) == 4 and parts[0] == "127" and all(_only(part, "0123456789") and part for part in parts)
+    # 127.1000.0.1 is no address but a name, and a name may lead anywhere.
+    return len(parts) == 4 and parts[0] == "127" and all(_is_octet(part) for part in parts)
+
+
+def _is_octet(text: str) -> bool:
+    return 0 < len(text) <= 3 and _only(text, "0123456789") and int(text) <= 255
 
 
 def is_secure(url: object, insecure_http: bool = False) -> bool:

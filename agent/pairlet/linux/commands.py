@@ -119,9 +119,15 @@ def _ca_file(config: Config, table: str) -> str | None:
 
 
 class Joined:
-    """An agent on this machine's edges, and the display to close behind it."""
+    """An agent on this machine's edges, and the display to close behind it.
 
-    def __init__(self, arguments: argparse.Namespace, output: Output, *, at_work: bool = False):
+    `shown`: whether the command has anything to show on a display. `at_work`: whether it measures
+    and publishes.
+    """
+
+    def __init__(
+        self, arguments: argparse.Namespace, output: Output, *, shown: bool = False, at_work: bool = False
+    ):
         config = configuration(arguments)
         client = _client(config)
         entropy = SystemEntropy()
@@ -129,7 +135,7 @@ class Joined:
         device = identify(config, store, entropy, socket.gethostname())
         self.device = device
         self.display = open_display(
-            config.text("display.name"),
+            config.text("display.name") if shown else "none",
             output.people,
             os.environ,
             port=config.text("display.port") or None,
@@ -173,7 +179,7 @@ def _mqtt(config: Config, device: Device) -> "Mqtt":
 
 async def pair(arguments: argparse.Namespace, output: Output) -> int:
     """Pair once."""
-    joined = Joined(arguments, output)
+    joined = Joined(arguments, output, shown=True)
     try:
         await joined.agent.pair(Patience(_TRIES))
     finally:
@@ -183,7 +189,7 @@ async def pair(arguments: argparse.Namespace, output: Output) -> int:
 
 async def run(arguments: argparse.Namespace, output: Output) -> int:
     """The agent at work; ends only by a signal or an error."""
-    joined = Joined(arguments, output, at_work=True)
+    joined = Joined(arguments, output, shown=True, at_work=True)
     try:
         await joined.agent.run()
     finally:
@@ -261,6 +267,7 @@ def _status_line(device: Device, found: Token | None, expires_in: int | None) ->
 async def unpair(arguments: argparse.Namespace, output: Output) -> int:
     """Revoke and forget."""
     joined = Joined(arguments, output)
+    paired = joined.agent.keeper.load() is not None
     try:
         trouble = await joined.agent.unpair(Patience(_TRIES))
     finally:
@@ -269,7 +276,7 @@ async def unpair(arguments: argparse.Namespace, output: Output) -> int:
         output.say(f"pairlet: the server could not be told: {trouble}")
         output.say("The token is gone from this device; remove the device on the server's own page as well.")
     elif not output.as_json:
-        output.line("This device is not paired any more.")
+        output.line("This device is not paired any more." if paired else "This device was not paired.")
     return 0
 
 
