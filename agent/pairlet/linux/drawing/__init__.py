@@ -1,0 +1,1 @@
+"""What the text displays have in common: layout and drawing, none of which knows where the bytes go."""
