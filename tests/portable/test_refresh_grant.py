@@ -1,0 +1,182 @@
+"""pairlet.core.refresh_grant: a new access token, never a lost refresh token (RFC 6749 section 6)."""
+
+from pairlet.core.client import POST, Client
+from pairlet.core.errors import ConfigError, OAuthError, ProtocolError
+from pairlet.core.refresh_grant import READY, REFRESHED, REFRESHING, REFUSED, REJECTED, RefreshGrant
+from scenario import (
+    REFRESH_TOKEN,
+    answer,
+    due,
+    error,
+    fields,
+    header,
+    make_refresh,
+    make_token,
+    metadata,
+    page,
+    refused,
+    secret_client,
+    sent,
+    token_members,
+)
+
+
+def after(response, now=0, **options):
+    """A RefreshGrant that got `response` (None: no answer) to its first request."""
+    grant = make_refresh(**options)
+    sent(grant, now)
+    if response is None:
+        grant.transport_failed(now)
+    else:
+        grant.receive(response, now)
+    return grant
+
+
+def test_item_33_the_request():
+    request = sent(make_refresh(), 0)
+    assert request.method == "POST" and request.url == "https://auth.example/token"
+    assert fields(request) == [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", REFRESH_TOKEN),
+        ("client_id", "tv"),
+    ]
+
+
+def test_item_33_it_never_asks_for_scope():
+    assert "scope" not in [name for name, _ in fields(sent(make_refresh(token=make_token(scope="a b")), 0))]
+
+
+def test_item_29_item_33_a_confidential_client_authenticates():
+    assert header(sent(make_refresh(client=secret_client()), 0), "authorization")
+    assert "client_secret" in [name for name, _ in fields(sent(make_refresh(client=secret_client(POST)), 0))]
+
+
+def test_item_27_the_query_of_the_endpoint_stays():
+    grant = RefreshGrant(metadata(token_endpoint="https://auth.example/t?x=1"), Client("tv"), make_token())
+    assert sent(grant, 0).url == "https://auth.example/t?x=1"
+
+
+def test_item_33_a_new_refresh_token_replaces_the_old_one():
+    grant = after(answer(token_members(access_token="new", refresh_token="rotated")), 5000)
+    assert grant.state == REFRESHED and grant.error is None
+    assert grant.renewed.refresh_token.reveal() == "rotated"
+    assert grant.renewed.access_token.reveal() == "new"
+    assert grant.renewed.expires_at == 5000 + 3600000
+    assert grant.next_action(10**9) is None
+
+
+def test_item_33_without_a_new_one_the_old_one_stays():
+    for nothing in (None, ""):
+        members = token_members()
+        members["refresh_token"] = nothing
+        assert after(answer(members)).renewed.refresh_token.reveal() == REFRESH_TOKEN
+    assert after(answer(token_members(refresh_token=None))).renewed.refresh_token.reveal() == REFRESH_TOKEN
+
+
+def test_item_31_the_scope_of_before_holds_unless_the_answer_names_one():
+    token = make_token(scope="a b")
+    assert after(answer(token_members(scope=None)), token=token).renewed.scope == "a b"
+    assert after(answer(token_members(scope="a")), token=token).renewed.scope == "a"
+
+
+def test_only_invalid_grant_of_the_server_itself_says_that_the_token_is_dead():
+    for status in (200, 400, 401, 403):
+        grant = after(error("invalid_grant", status))
+        assert grant.state == REJECTED and grant.error.error == "invalid_grant"
+        assert grant.next_action(10**9) is None
+
+
+def test_any_other_error_leaves_the_pairing_standing():
+    for code in (
+        "invalid_client",
+        "invalid_request",
+        "unauthorized_client",
+        "invalid_scope",
+        "access_denied",
+        "slow_down",
+        "never_heard",
+    ):
+        grant = after(error(code))
+        assert grant.state == REFUSED and isinstance(grant.error, OAuthError) and grant.error.error == code
+        assert grant.renewed is None and grant.next_action(10**9) is None
+
+
+def test_item_21_trouble_is_met_with_a_growing_pause_and_the_same_token():
+    grant = make_refresh()
+    now = 0
+    ceiling = 2000
+    troubles = (
+        None,
+        page(503),
+        page(200),
+        error("invalid_grant", 500),
+        answer({}),
+        answer([]),
+        answer(b'{"access_token":"x'),
+        error("server_error"),
+        page(302),
+        answer({}, 429),
+        None,
+        None,
+    )
+    for response in troubles:
+        assert ("refresh_token", REFRESH_TOKEN) in fields(sent(grant, now))
+        assert grant.state == REFRESHING
+        if response is None:
+            grant.transport_failed(now)
+            assert grant.fault is None
+        else:
+            grant.receive(response, now)
+            assert isinstance(grant.fault, ProtocolError)
+        assert grant.state == READY and grant.error is None
+        until = due(grant, now)
+        assert ceiling // 2 < until - now <= ceiling, (until - now, ceiling)
+        assert due(grant, until - 1) == until
+        ceiling = min(2 * ceiling, 300000)
+        now = until
+    sent(grant, now)
+    grant.receive(answer(token_members()), now)
+    assert grant.state == REFRESHED and grant.fault is None
+
+
+def test_trouble_never_ends_it():
+    grant = make_refresh()
+    now = 0
+    for _ in range(200):
+        sent(grant, now)
+        grant.transport_failed(now)
+        now = due(grant, now)
+    assert grant.state == READY
+
+
+def test_retry_after_is_honoured():
+    for response in (page(503, [("retry-after", "600")]), answer({}, 429, [("retry-after", "600")])):
+        assert due(after(response, 1000), 1000) == 601000
+
+
+def test_item_34_a_token_of_an_unknown_type_is_not_used():
+    for token_type in ("DPoP", None, 5):
+        grant = after(answer(token_members(token_type=token_type)))
+        assert grant.state == REFUSED and grant.renewed is None and isinstance(grant.error, ProtocolError)
+        # The pairing stands: this is no invalid_grant.
+        assert grant.state != REJECTED
+
+
+def test_without_a_refresh_token_there_is_nothing_to_do():
+    refused(ProtocolError, make_refresh, token=make_token(refresh_token=None))
+    refused(ConfigError, RefreshGrant, metadata(token_endpoint=None), Client("tv"), make_token())
+
+
+def test_what_the_driver_may_not_do_changes_nothing():
+    grant = make_refresh()
+    for response in (answer(token_members()), error("invalid_grant"), page(503), answer({})):
+        refused(ProtocolError, grant.receive, response, 0)
+    refused(ProtocolError, grant.transport_failed, 0)
+    assert (grant.state, grant.renewed, grant.error, grant.fault) == (READY, None, None, None)
+    sent(grant, 0)
+    refused(ProtocolError, grant.next_action, 0)
+    grant.receive(answer(token_members(refresh_token="rotated")), 0)
+    renewed = grant.renewed
+    refused(ProtocolError, grant.receive, answer(token_members(refresh_token="evil")), 0)
+    refused(ProtocolError, grant.receive, error("invalid_grant"), 0)
+    assert grant.renewed is renewed and grant.error is None and grant.state == REFRESHED
