@@ -29,8 +29,11 @@ if TYPE_CHECKING:
 # The edges the agent works with; each as in pairlet.ports. mqtt is None without a broker.
 Ports = namedtuple("Ports", ("clock", "http", "display", "store", "entropy", "sensors", "button", "mqtt"))
 
+# What the first request carries anyway (RFC 6749 section 3.2: a parameter must not repeat).
+_OWN_PARAMETERS = ("client_id", "client_secret", "scope", "device_id", "device_name")
 _LONGEST_PAUSE_MS = 300000
 _STORE_LOOK_MS = 5000
+_SAVE_AGAIN_MS = 30000
 _FOREVER_MS = 86400000
 
 
@@ -86,7 +89,7 @@ class Agent:
             metadata,
             self._client,
             scope=scope,
-            extra=self._announcement() + self._config.pairs("oauth.extra"),
+            extra=self._announcement() + self._extra(),
             seed=self._ports.entropy.random_bytes(4),
             insecure_http=self._config.flag("oauth.insecure_http"),
         )
@@ -108,6 +111,16 @@ class Agent:
             return []
         return [("device_id", self._device.device_id), ("device_name", self._device.name)]
 
+    def _extra(self) -> "list[tuple[str, str | None]]":
+        pairs = self._config.pairs("oauth.extra")
+        for name, _ in pairs:
+            if name in _OWN_PARAMETERS:
+                raise ConfigError(
+                    f"oauth.extra repeats the parameter {name}",
+                    "A parameter must not be sent twice; use the setting made for it.",
+                )
+        return pairs
+
     async def usable_token(self, patience: "Patience") -> "Token":
         """The stored access token, refreshed if it needs to be. Raises UnpairedError when there is none."""
         keeper = self.keeper
@@ -118,7 +131,7 @@ class Agent:
         wanted = due is not None and self._ports.clock.now() >= due
         if wanted or not keeper.is_usable():
             try:
-                await self._refresh(patience)
+                await self._refresh(patience, must_keep=True)
             except PairletError:
                 # Ahead of its end a token is still good when the server is not there to renew it.
                 if not keeper.is_usable():
@@ -196,7 +209,9 @@ class Agent:
                     keeper.forget("expired")
                     raise UnpairedError("the access token has ended, and there is no refresh token")
             if due is None or clock.now() < due:
-                await clock.sleep_until(clock.now() + _FOREVER_MS if due is None else due)
+                # A token that is in memory only is one power cut away from being lost.
+                nap = clock.now() + (_FOREVER_MS if keeper.save_again() else _SAVE_AGAIN_MS)
+                await clock.sleep_until(nap if due is None else min(due, nap))
                 continue
             if await self._renewed():
                 backoff.reset()
@@ -218,9 +233,9 @@ class Agent:
             self._link.token_renewed()
         return True
 
-    async def _refresh(self, trouble: "Trouble") -> None:
+    async def _refresh(self, trouble: "Trouble", must_keep: bool = False) -> None:
         metadata = await self._find(trouble)
-        await self.keeper.refresh(metadata, self._client, self._ports.http, trouble)
+        await self.keeper.refresh(metadata, self._client, self._ports.http, trouble, must_keep=must_keep)
 
     async def _find(self, trouble: "Trouble") -> "ServerMetadata":
         if self._metadata is None:

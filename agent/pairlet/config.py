@@ -7,6 +7,7 @@ from collections import namedtuple
 
 from .core import url
 from .core.errors import ConfigError
+from .core.text import is_clean
 
 TEXT = "text"
 ADDRESS = "address"  # of an https endpoint
@@ -166,7 +167,7 @@ def _text(value: object) -> object:
     # A version written as a number is what people write: version = 5.
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return value if isinstance(value, str) and value.strip() and "\0" not in value else None
+    return value if isinstance(value, str) and value.strip() and is_clean(value) else None
 
 
 def _scope_or_text(value: object) -> object:
@@ -192,7 +193,7 @@ def _texts(value: object) -> object:
 
 
 def _table(value: object) -> object:
-    if isinstance(value, dict) and all(isinstance(part, str) for part in value.values()):
+    if isinstance(value, dict) and all(isinstance(part, str) and is_clean(part) for part in value.values()):
         return value
     return None
 

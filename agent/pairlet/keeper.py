@@ -61,6 +61,15 @@ class TokenKeeper:
         self._saved = True
         self.token = token
 
+    def save_again(self) -> bool:
+        """Try once more to save what the disk had no room for; False when there still is none."""
+        if not self._saved and self.token is not None:
+            try:
+                self.save(self.token)
+            except StoreError:
+                return False
+        return True
+
     def forget(self, reason: str) -> None:
         """Un-pair: remove the token. Raises StoreError."""
         self._store.delete(_NAME)
@@ -84,7 +93,13 @@ class TokenKeeper:
         return remaining_ms > min(_USABLE_MS, 250 * (self.token.expires_in or 0))
 
     async def refresh(
-        self, metadata: "ServerMetadata", client: "Client", http: "Http", trouble: "Trouble | None" = None
+        self,
+        metadata: "ServerMetadata",
+        client: "Client",
+        http: "Http",
+        trouble: "Trouble | None" = None,
+        *,
+        must_keep: bool = False,
     ) -> None:
         """Replace the token, or adopt the one that another process has fetched meanwhile.
 
@@ -92,6 +107,8 @@ class TokenKeeper:
         is held for each exchange, not for the pauses between them.
         Raises UnpairedError when the pairing is over (the token is gone then, and "unpaired" was
         told), OAuthError or ProtocolError when the server refuses but the pairing stands.
+        `must_keep`: for a process that ends soon and could not save the new token later. StoreError
+        when there is no room for it, before the old one is spent.
         """
         async with self._busy:
             grant: RefreshGrant | None = None
@@ -104,6 +121,8 @@ class TokenKeeper:
                         self._emit("unpaired", reason="another process removed the token")
                         raise UnpairedError("another process has un-paired this device")
                     if grant is None:
+                        if must_keep:
+                            self.save(self.token)
                         grant = RefreshGrant(
                             metadata, client, self.token, seed=self._entropy.random_bytes(4)
                         )
@@ -151,6 +170,9 @@ class TokenKeeper:
             self.forget("invalid_grant")
             raise UnpairedError(f"the server has ended the pairing ({_error_of(grant)})")
         if grant.state == REFUSED:
+            if grant.rotated is not None and self.token is not None:
+                self.token.refresh_token = grant.rotated
+                self.save(self.token)
             raise _error_of(grant)
         return False
 

@@ -16,7 +16,7 @@ SEARCH_PATH: list[str | Path] = [ROOT / "agent", ROOT / "firmware", ".frozen", R
 
 # Tests that need more than a board's heap for themselves, and why.
 HEAPS = {
-    "test_agent": "512k",  # the whole agent compiled from source, a model server, and its tests
+    "test_agent": "1M",  # the whole agent compiled from source, a model server, and its tests
     "test_json_object": "192k",  # builds answers of 25 KB in one piece
 }
 

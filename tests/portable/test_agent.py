@@ -364,15 +364,83 @@ def test_two_processes_never_use_one_refresh_token_twice():
     assert rig.server.live_refresh_token is not None, "the family was revoked"
 
 
-def test_a_token_that_cannot_be_saved_is_still_used_and_saved_later():
+def test_a_command_does_not_spend_a_refresh_token_that_it_cannot_replace():
     rig = Rig(token_s=600)
     rig.run(rig.agent.pair(Patience(3)))
     rig.clock.time += 560000
     rig.store.broken = ("token",)
     token = rig.run(rig.agent.usable_token(Patience(3)))
-    assert token.access_token.reveal() == rig.server.live_access_token
+    assert token.access_token.reveal() == rig.server.live_access_token and "refreshed" not in rig.names()
+    rig.clock.time += 60000
+    assert raised(rig.run, rig.agent.usable_token(Patience(3))).exit_code == 8
+    assert rig.record()["refresh_token"] == rig.server.live_refresh_token
+
+
+def test_a_token_that_cannot_be_saved_is_used_and_saved_as_soon_as_there_is_room():
+    rig = Rig(token_s=600)
+
+    async def story():
+        task = asyncio.create_task(rig.agent.run())
+        await rig.clock.sleep_until(MINUTE)
+        rig.store.broken = ("token",)
+        while "refreshed" not in rig.names():
+            await rig.clock.sleep_until(rig.clock.now() + 1000)
+        assert rig.record()["refresh_token"] != rig.server.live_refresh_token
+        rig.store.broken = ()
+        await rig.clock.sleep_until(rig.clock.now() + MINUTE)
+        assert rig.record()["refresh_token"] == rig.server.live_refresh_token
+        assert rig.names().count("refreshed") == 1
+        task.cancel()
+        try:
+            await task
+        except asyncio.CancelledError:
+            pass
+
+    rig.run(story())
     assert "error" in rig.names()
-    assert rig.record()["access_token"] != rig.server.live_access_token
+
+
+def test_a_rotated_token_of_an_unusable_answer_is_not_lost():
+    rig = Rig(token_s=600)
+    rig.run(rig.agent.pair(Patience(3)))
+    rig.clock.time += 560000
+
+    def answer(request):
+        response = rig.server(request)
+        members = json.loads(response.body)
+        members["token_type"] = "mac"
+        return Response(200, response.headers, json.dumps(members).encode())
+
+    rig.http.answer = answer
+    rig.clock.time += 60000
+    assert "mac" in str(raised(rig.run, rig.agent.usable_token(Patience(3))))
+    assert rig.record()["refresh_token"] == rig.server.live_refresh_token
+    rig.http.answer = rig.server
+    rig.run(rig.agent.usable_token(Patience(3)))
+    assert rig.server.live_refresh_token is not None
+
+
+def test_extra_parameters_go_along_but_repeat_nothing():
+    rig = Rig(settings={"oauth": {"extra": {"audience": "api"}}})
+    rig.run(rig.agent.pair(Patience(3)))
+    bodies = [request.body for _, _, request in rig.http.log if request.url.endswith("/device")]
+    assert b"audience=api" in bodies[0]
+    rig = Rig(settings={"oauth": {"extra": {"scope": "more"}}})
+    assert raised(rig.run, rig.agent.pair(Patience(3))).exit_code == 2
+
+
+def test_a_server_that_quotes_a_secret_does_not_get_it_printed():
+    rig = Rig()
+
+    def answer(request):
+        if request.url.endswith("/token"):
+            code = list(rig.server.codes)[0]
+            return Response(400, [], json.dumps({"error": "x", "error_description": "no " + code}).encode())
+        return rig.server(request)
+
+    rig.http.answer = answer
+    error = raised(rig.run, rig.agent.pair(Patience(3)))
+    assert "device-code" not in str(error) and "device-code" not in str(rig.events)
 
 
 def test_a_corrupt_token_is_kept_aside():

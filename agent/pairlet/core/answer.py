@@ -50,7 +50,7 @@ def read_answer(response: Response) -> Answer:
     try:
         members = parse(response.body)
     except ProtocolError as error:
-        return Answer(FAULT, {}, _fault(response, str(error)), retry_after_ms)
+        return Answer(FAULT, {}, _fault(response, f"but {error}"), retry_after_ms)
     code = members.get("error")
     if code is None:
         if 200 <= response.status < 300:
@@ -58,7 +58,9 @@ def read_answer(response: Response) -> Answer:
         return Answer(FAULT, members, _fault(response, "and no OAuth error"), retry_after_ms)
     if not isinstance(code, str) or not _is_error_code(code):
         return Answer(FAULT, members, _fault(response, "with an unreadable error code"), retry_after_ms)
-    if code in _SERVER_TROUBLE or (response.status >= 500 and code not in _STILL_POLLING):
+    # 429 and 5xx speak of load or of something in between, whatever word comes along with them.
+    troubled = response.status == 429 or response.status >= 500
+    if code in _SERVER_TROUBLE or (troubled and code not in _STILL_POLLING):
         return Answer(FAULT, members, _fault(response, f"and '{code}'"), retry_after_ms)
     description = members.get("error_description")
     description = clean(description) if isinstance(description, str) else None

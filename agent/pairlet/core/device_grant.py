@@ -25,7 +25,8 @@ ENDED = (APPROVED, DENIED, EXPIRED, FAILED)
 
 _INTERVAL_MS = 5000  # section 3.2: when the server names none
 _SLOW_DOWN_MS = 5000  # section 3.5: added for good at each slow_down
-_LONGEST_INTERVAL_S = 300
+_LONGEST_INTERVAL_S = 3600
+_LATEST_LAST_POLL_MS = 60000
 _LONGEST_CODE_S = 86400
 _LONGEST_BACKOFF_MS = 60000
 
@@ -61,7 +62,7 @@ class DeviceCode:
         """
         device_code = secret_member(members, "device_code")
         user_code = text_member(members, "user_code", 64)
-        if device_code is None or user_code is None:
+        if device_code is None or user_code is None or not user_code.strip():
             raise ProtocolError("the answer has no device_code and user_code (RFC 8628 section 3.2)")
         # Early servers wrote verification_url; the draft's name lives on in the field.
         verification_uri = _address(members, ("verification_uri", "verification_url"), insecure_http)
@@ -234,6 +235,7 @@ class DeviceGrant(Machine):
         self.step("token")
 
     def _receive_error(self, answer: Answer, now: int) -> None:
+        answer.error.hide(self._code().device_code)
         code = answer.error.error
         late = now >= self._code().expires_at
         if code in ("authorization_pending", "slow_down"):
@@ -283,8 +285,8 @@ class DeviceGrant(Machine):
         self._due = max(earliest, min(now + delay_ms, self._code().expires_at))
 
     def _last_poll_by(self) -> int:
-        """Polling later than this makes no sense: the interval after the last regular poll is over."""
-        return self._code().expires_at + self.interval_ms
+        """Polling later than this makes no sense: nobody looks at an ended code for that long."""
+        return self._code().expires_at + min(self.interval_ms, _LATEST_LAST_POLL_MS)
 
     def _code(self) -> DeviceCode:
         code = self.code

@@ -5,8 +5,10 @@ from .backoff import Backoff
 from .client import Client
 from .errors import PairletError, ProtocolError
 from .http import Response
+from .json_object import secret_member
 from .machine import Machine, Send, Wait
 from .metadata import ServerMetadata
+from .secret import Secret
 from .token import Token
 
 READY = "ready"
@@ -24,8 +26,9 @@ class RefreshGrant(Machine):
     """Replaces `token` by a newer one. Trouble is met with a back-off and the same refresh token, for
     as long as the driver goes on: only the server's own invalid_grant says that the token is dead.
 
-    `renewed` is the new Token when refreshed; `error` an OAuthError or ProtocolError when it ended
-    otherwise; `fault` the last trouble, or None; `due` when the next try may leave (ms).
+    `renewed` is the new Token when refreshed. `error` is an OAuthError or ProtocolError when it ended
+    otherwise; `rotated` is then the new refresh token that came along, or None. `fault` is the last
+    trouble, or None; `due` when the next try may leave (ms).
     """
 
     TRANSITIONS = {
@@ -47,6 +50,7 @@ class RefreshGrant(Machine):
         self._backoff = Backoff(2000, _LONGEST_BACKOFF_MS, seed)
         self.due = 0
         self.renewed: Token | None = None
+        self.rotated: Secret | None = None
         self.error: PairletError | None = None
         self.fault: PairletError | None = None
 
@@ -71,17 +75,27 @@ class RefreshGrant(Machine):
         elif answer.kind == FAULT:
             self._meet_fault(answer.error, answer.retry_after_ms, now)
         elif answer.kind == ERROR:
+            answer.error.hide(self._refresh_token)
             self.error = answer.error
             self.step("invalid_grant" if answer.error.error == "invalid_grant" else "error")
         else:
+            self._receive_token(answer.members, now)
+
+    def _receive_token(self, members: "dict[str, object]", now: int) -> None:
+        try:
+            self.renewed = Token.from_answer(members, now, previous=self._token)
+        except ProtocolError as error:
+            self.error = error
+            # The access token can't be used, but the server may have rotated: the old refresh token is
+            # dead then, and the new one is all there is.
             try:
-                self.renewed = Token.from_answer(answer.members, now, previous=self._token)
-            except ProtocolError as error:
-                self.error = error
-                self.step("error")
-                return
-            self.fault = None
-            self.step("token")
+                self.rotated = secret_member(members, "refresh_token")
+            except ProtocolError:
+                pass
+            self.step("error")
+            return
+        self.fault = None
+        self.step("token")
 
     def transport_failed(self, now: int) -> None:
         """There was no answer; the server may have acted all the same. The same token is tried again."""

@@ -6,7 +6,7 @@ def _is_harmful(code: int) -> bool:
     return (
         code < 0x20  # C0 controls: ESC begins every ANSI sequence
         or 0x7F <= code <= 0x9F  # DEL and the C1 controls: 0x9B is a one-byte CSI
-        or code in (0xAD, 0x061C, 0xFEFF)  # soft hyphen, Arabic letter mark, byte order mark
+        or code in (0xAD, 0x061C, 0x180E, 0x3164, 0xFEFF)  # invisible: soft hyphen, letter marks, fillers
         or 0x200B <= code <= 0x200F  # zero width characters and direction marks
         or 0x2028 <= code <= 0x202E  # line separators, bidi embeddings and overrides
         or 0x2060 <= code <= 0x206F  # word joiner, bidi isolates, deprecated controls

@@ -21,8 +21,16 @@ def entry() -> None:
 
 def main(words: list[str]) -> int:
     """Run one command; return its exit code (see pairlet --help)."""
-    if words and words[0] in _ELSEWHERE:
-        return _elsewhere(words[0], words[1:])
+    try:
+        if words and words[0] in _ELSEWHERE:
+            return _elsewhere(words[0], words[1:])
+        return _run(words)
+    except KeyboardInterrupt:
+        # Also while modules are read, which takes longest in the simulator.
+        return EXIT_INTERRUPTED
+
+
+def _run(words: list[str]) -> int:
     arguments = parser().parse_args(words)
     output = Output(arguments.json, sys.stdout, sys.stderr)
     try:

@@ -46,7 +46,7 @@ def told_interval_ms(response: Response, interval_ms: int) -> int:
     except PairletError:
         return interval_ms
     named = members.get("interval")
-    named_ms = 1000 * min(named, 300) if type(named) is int and named > 0 else 0
+    named_ms = 1000 * min(named, 3600) if type(named) is int and named > 0 else 0
     return max(interval_ms + 5000, named_ms) if members.get("error") == "slow_down" else interval_ms
 
 

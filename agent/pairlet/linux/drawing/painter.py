@@ -59,7 +59,7 @@ class Painter:
             # No cursor movement in between: that is what tells the terminal that the rows are one line.
             whole = [cell for row in group for cell in canvas.rows[row]]
             return _position(number, 0) + self._cells(whole, erase=True)
-        return self._single_row(number, canvas.rows[number], shown and shown[number])
+        return self._single_row(number, canvas.rows[number], None if shown is None else shown[number])
 
     def _single_row(self, number: int, new: list[Cell], old: list[Cell] | None) -> str:
         if old is None:
