@@ -272,7 +272,7 @@ def test_documents_are_a_value_or_a_typed_error(
             assert is_clean(str(error)) and is_clean(error.advice) and len(str(error)) < 3000
             continue
         if isinstance(value, DeviceCode):
-            assert now < value.expires_at <= now + 86400000 and 1000 <= value.interval_ms <= 300000
+            assert now < value.expires_at <= now + 86400000 and 1000 <= value.interval_ms <= 3600000
             assert is_clean(value.user_code) and url.is_secure(value.verification_uri, insecure_http)
         if isinstance(value, Token):
             assert value.expires_in is None or 1 <= value.expires_in <= 315360000
