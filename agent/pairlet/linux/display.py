@@ -6,10 +6,6 @@ from typing import TYPE_CHECKING, TextIO
 
 from ..core.errors import ConfigError
 from ..core.screen import Screen
-from .drawing.look import look_from
-from .plain_display import PlainDisplay
-from .serial_display import SerialDisplay
-from .terminal import TerminalDisplay
 
 if TYPE_CHECKING:
     from ..ports import Display
@@ -41,6 +37,7 @@ def open_display(
     Raises ConfigError for a name that is none of NAMES, a terminal that can't show UTF-8, and a
     serial port that is missing, busy or not named.
     """
+    # Imports late: a device has one display, and pays for that one.
     if name == "auto":
         name = "terminal" if _can_draw(stream, environ) else "plain"
     if name == "terminal":
@@ -49,12 +46,20 @@ def open_display(
                 "the terminal's encoding is %s, not UTF-8" % getattr(stream, "encoding", None),
                 "Set LC_ALL to a UTF-8 locale, as in LC_ALL=C.UTF-8, or use --display plain.",
             )
+        from .drawing.look import look_from
+        from .terminal import TerminalDisplay
+
         return TerminalDisplay(stream, look=look_from(environ))
     if name == "plain":
+        from .plain_display import PlainDisplay
+
         return PlainDisplay(stream)
     if name == "serial":
         if not port:
             raise ConfigError("the serial display needs a port", "Set display.port, as in /dev/ttyUSB0.")
+        from .drawing.look import look_from
+        from .serial_display import SerialDisplay
+
         # TERM and COLORFGBG describe the terminal of whoever started the agent, not the one at the line.
         no_color = {key: environ[key] for key in ("NO_COLOR",) if key in environ}
         return SerialDisplay(port, baudrate, look=look_from(no_color))

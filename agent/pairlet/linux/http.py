@@ -17,6 +17,7 @@ from typing import Any
 from .. import __version__
 from ..core.errors import TransportError
 from ..core.http import Request, Response
+from .lean import lean_imports
 from .tls import shared_context
 from .worker import in_thread
 
@@ -112,7 +113,8 @@ class RequestsHttp:
 
     def _carry(self, request: Request, line: Line) -> Response:
         """The blocking part. Its imports cost most of a cold start, so they are here."""
-        from .http_exchange import Exchange
+        with lean_imports():
+            from .http_exchange import Exchange
 
         exchange = Exchange(request, self._insecure_http, self._user_agent)
         return exchange.run(self._context, self._timeouts, line)
