@@ -9,6 +9,7 @@ from .core.machine import Send
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from typing import TypeVar
 
     from .core.device_grant import DeviceGrant
     from .core.metadata import Discovery
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     AnyMachine = DeviceGrant | Discovery | RefreshGrant
     Trouble = Callable[[PairletError | None], None]
+    Result = TypeVar("Result")
 
 
 # What one step was, and for an exchange what was wrong with it (a PairletError or None).
@@ -78,11 +80,16 @@ class Patience:
 
 
 async def first_of(*coroutines: "Coroutine[object, object, None]") -> None:
-    """Run all until the first ends, cancel the others and wait for them; raise what the first raised."""
+    """Run all until the first ends, cancel the others and wait for them; raise what the first raised.
+
+    A cancellation always gets through, also one that arrives while the others are waited for.
+    """
     ended = asyncio.Event()
+    running: list[object] = []
     failures: list[BaseException] = []
 
     async def watched(coroutine: "Coroutine[object, object, None]") -> None:
+        running.append(coroutine)
         try:
             await coroutine
         except asyncio.CancelledError:
@@ -90,18 +97,74 @@ async def first_of(*coroutines: "Coroutine[object, object, None]") -> None:
         except Exception as error:
             failures.append(error)
         finally:
+            running.remove(coroutine)
             ended.set()
 
     tasks = [asyncio.create_task(watched(coroutine)) for coroutine in coroutines]
+    cancelled = False
     try:
         await ended.wait()
     finally:
         for task in tasks:
             task.cancel()
+        while running:
+            ended.clear()
+            try:
+                # Not on a task: its cancellation could not be told from ours, which would be lost.
+                await ended.wait()
+            except asyncio.CancelledError:
+                cancelled = True
         for task in tasks:
             try:
                 await task
             except asyncio.CancelledError:
                 pass
+    if cancelled:
+        raise asyncio.CancelledError()
     if failures:
         raise failures[0]
+
+
+async def uninterrupted(
+    coroutine: "Coroutine[object, object, Result]", clock: "Clock", limit_ms: int
+) -> "Result":
+    """Await `coroutine`. Whoever is cancelled meanwhile gives it up to `limit_ms` to end by itself first.
+
+    For what must not be cut in the middle. Returns what it returns, raises what it raises; a
+    cancellation is raised in any case.
+    """
+    ended = asyncio.Event()
+    results: list[Result] = []
+    failures: list[BaseException] = []
+
+    async def work() -> None:
+        try:
+            results.append(await coroutine)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            failures.append(error)
+        finally:
+            ended.set()
+
+    # A task of its own: cancelling us does not reach it.
+    task = asyncio.create_task(work())
+    try:
+        await ended.wait()
+    except asyncio.CancelledError:
+        try:
+            await first_of(_wait(ended), clock.sleep_until(clock.now() + limit_ms))
+        finally:
+            task.cancel()
+            try:
+                await task
+            except asyncio.CancelledError:
+                pass
+        raise
+    if failures:
+        raise failures[0]
+    return results[0]
+
+
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()

@@ -7,20 +7,22 @@ from .core.errors import ConfigError, PairletError, ProtocolError, StoreError, U
 from .core.json_object import parse
 from .core.refresh_grant import REFRESHED, REFUSED, REJECTED, RefreshGrant
 from .core.token import Token
-from .drive import EXCHANGED, advance
+from .drive import EXCHANGED, advance, uninterrupted
 from .events import tell_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .core.client import Client
     from .core.metadata import ServerMetadata
-    from .drive import Trouble
+    from .drive import Step, Trouble
     from .events import Emit
     from .ports import Clock, Entropy, Http, Store
 
 _NAME = "token"
 # A token about to end is of no use to whoever asked for it.
 _USABLE_MS = 10000
+# How long a stop waits for the answer to a refresh under way.
+_FAREWELL_MS = 5000
 
 
 class TokenKeeper:
@@ -126,12 +128,18 @@ class TokenKeeper:
                         grant = RefreshGrant(
                             metadata, client, self.token, seed=self._entropy.random_bytes(4)
                         )
-                    step = await advance(grant, http, self._clock)
-                    if self._settle(grant):
+                    # The answer may hold the only refresh token that is still good.
+                    step = await uninterrupted(self._exchange(grant, http), self._clock, _FAREWELL_MS)
+                    if grant.state == REFRESHED:
                         return
                 if step.kind == EXCHANGED and trouble is not None:
                     trouble(step.error)
                 await self._pause(grant)
+
+    async def _exchange(self, grant: RefreshGrant, http: "Http") -> "Step":
+        step = await advance(grant, http, self._clock)
+        self._settle(grant)
+        return step
 
     async def _pause(self, grant: RefreshGrant) -> None:
         # Outside the lock, and without touching the machine: next_action would hand out the next request.
@@ -152,8 +160,8 @@ class TokenKeeper:
         self.token = stored
         return self.is_usable()
 
-    def _settle(self, grant: RefreshGrant) -> bool:
-        """Take the result of a grant that has ended; False while it goes on."""
+    def _settle(self, grant: RefreshGrant) -> None:
+        """Take the result of a grant that has ended."""
         if grant.state == REFRESHED:
             token = grant.renewed
             assert token is not None
@@ -165,7 +173,6 @@ class TokenKeeper:
                 self.token, self._saved = token, False
                 tell_error(self._emit, error)
             self._emit("refreshed", expires_in=token.expires_in, rotated=rotated)
-            return True
         if grant.state == REJECTED:
             self.forget("invalid_grant")
             raise UnpairedError(f"the server has ended the pairing ({_error_of(grant)})")
@@ -174,7 +181,6 @@ class TokenKeeper:
                 self.token.refresh_token = grant.rotated
                 self.save(self.token)
             raise _error_of(grant)
-        return False
 
     def _read(self) -> "Token | None":
         data = self._store.load(_NAME)

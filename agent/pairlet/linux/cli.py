@@ -14,11 +14,6 @@ from .output import Output
 _ELSEWHERE = ("demo", "sim")
 
 
-def entry() -> None:
-    """The console script."""
-    sys.exit(main(sys.argv[1:]))
-
-
 def main(words: list[str]) -> int:
     """Run one command; return its exit code (see pairlet --help)."""
     try:

@@ -4,7 +4,6 @@ import argparse
 import os
 import socket
 import sys
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +61,8 @@ def _from_file(named: str | None) -> Config:
 
 
 def _read(path: Path) -> Config:
+    import tomllib  # late: a device that is told everything on the command line has no file to read
+
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

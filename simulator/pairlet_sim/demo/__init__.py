@@ -12,6 +12,9 @@ _USAGE, _NETWORK, _NOBODY_CAME, _INTERRUPTED = 2, 5, 4, 130
 def command(words: list[str]) -> int:
     """Run the demo. Exit codes: 0 done, 2 usage, 4 nobody approved in time, 5 network, 130 Ctrl-C."""
     arguments = _parser().parse_args(words)
+    # Reading the libraries takes a second in which there is nothing to tidy up, and an import can
+    # swallow a KeyboardInterrupt: until then Ctrl-C simply ends the process.
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         # Here and not above: without the extra there would be no --help either.
         from .story import DemoError, Story
@@ -20,6 +23,8 @@ def command(words: list[str]) -> int:
         print(f"pairlet: the demo needs a package that is not installed: {error.name}", file=sys.stderr)
         print("Install it with: pip install 'pairlet[simulator]'", file=sys.stderr)
         return _USAGE
+    finally:
+        signal.signal(signal.SIGINT, before)
 
     async def play() -> int:
         story = Story(

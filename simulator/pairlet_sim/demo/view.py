@@ -35,8 +35,9 @@ def open_view(stream: TextIO, state: State) -> Iterator[View]:
             yield LiveView(live, console, state)
         print(summary(state), file=stream)
     else:
-        yield LineView(stream, state)
-        print(summary(state), file=stream, flush=True)
+        lines = LineView(stream, state)
+        yield lines
+        lines.say(summary(state))
 
 
 def summary(state: State) -> str:
@@ -82,12 +83,17 @@ class LineView:
             values = "  ".join(f"{name} {_number(value)}" for name, value in sorted(state.values.items()))
             lines.append(time.strftime("%H:%M:%S ") + f"telemetry {state.arrived}: {values}")
         for line in lines:
-            self._print(line)
+            self.say(line)
 
-    def _print(self, line: str) -> None:
+    def say(self, line: str) -> None:
+        """Print a line."""
         encoding = self._stream.encoding or "ascii"
-        with contextlib.suppress(OSError, ValueError):
+        try:
             print(line.encode(encoding, "replace").decode(encoding), file=self._stream, flush=True)
+        except (OSError, ValueError):
+            # Python would complain once more when it flushes at exit.
+            with contextlib.suppress(OSError, ValueError), open(os.devnull, "w") as nowhere:
+                os.dup2(nowhere.fileno(), self._stream.fileno())
 
 
 class LiveView:
