@@ -3,28 +3,25 @@
 from collections import namedtuple
 
 from .core.backoff import Backoff
-from .core.device_grant import DeviceGrant
 from .core.errors import ConfigError, OAuthError, PairletError, ProtocolError, UnpairedError
 from .core.outbox import Outbox
 from .core.screen import RUNNING, STARTING, Screen
 from .core.telemetry import Sample, Topics
 from .core.wall import UNSET
-from .discovery import find_metadata
 from .drive import first_of
 from .events import describe, tell_error
 from .keeper import TokenKeeper
 from .link import Link
-from .pairing import Pairing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .config import Config
     from .core.client import Client
     from .core.metadata import ServerMetadata
     from .core.token import Token
     from .device import Device
     from .drive import Patience, Trouble
     from .events import Emit
+    from .settings import Settings
 
 # The edges the agent works with; each as in pairlet.ports. mqtt is None without a broker.
 Ports = namedtuple("Ports", ("clock", "http", "display", "store", "entropy", "sensors", "button", "mqtt"))
@@ -43,7 +40,7 @@ class Agent:
     `emit(event, **fields)` hears everything worth telling (see pairlet.events).
     """
 
-    def __init__(self, config: "Config", client: "Client", device: "Device", ports: Ports, emit: "Emit"):
+    def __init__(self, config: "Settings", client: "Client", device: "Device", ports: Ports, emit: "Emit"):
         self._config = config
         self._client = client
         self._device = device
@@ -84,6 +81,10 @@ class Agent:
         metadata = await self._find(patience or self._tell_trouble)
         if not metadata.offers_device_grant():
             metadata.require("device_authorization_endpoint")
+        # Only now: a board forgets what pairing takes once it is paired.
+        from .core.device_grant import DeviceGrant
+        from .pairing import Pairing
+
         scope = self._config.text("oauth.scope")
         grant = DeviceGrant(
             metadata,
@@ -239,6 +240,8 @@ class Agent:
 
     async def _find(self, trouble: "Trouble") -> "ServerMetadata":
         if self._metadata is None:
+            from .discovery import find_metadata
+
             ports = self._ports
             self._metadata = await find_metadata(
                 self._config, ports.http, ports.clock, ports.entropy, trouble

@@ -8,6 +8,7 @@ from collections import namedtuple
 from .core import url
 from .core.errors import ConfigError
 from .core.text import is_clean
+from .settings import Settings
 
 TEXT = "text"
 ADDRESS = "address"  # of an https endpoint
@@ -71,11 +72,13 @@ _UNITS_MS = {"ms": 1, "s": 1000, "m": 60000, "h": 3600000, "d": 86400000}
 _LONGEST_MS = 7 * 86400000
 
 
-class Config:
-    """Checked settings. Build it with `Config.from_tables`; ask with the method of the setting's kind."""
+class Config(Settings):
+    """Settings that were checked, defaults included. Build it with `Config.from_tables`."""
 
     def __init__(self, values: "dict[str, object]"):
-        self._values = values
+        every: dict[str, object] = {name: SETTINGS[name].default for name in SETTINGS}
+        every.update(values)
+        super().__init__(every)
 
     @staticmethod
     def from_tables(tables: "dict[str, object]", where: str) -> "Config":
@@ -98,38 +101,9 @@ class Config:
         """A copy with `name` set from text, as the command line gives it. Raises ConfigError."""
         if name not in SETTINGS:
             raise _unknown(name, list(SETTINGS), where)
-        changed = dict(self._values)
+        changed = dict(self.values)
         changed[name] = _checked(name, _from_text(SETTINGS[name].kind, text), where)
         return Config(changed)
-
-    def get(self, name: str) -> object:
-        """The value or its default; durations in ms."""
-        return self._values.get(name, SETTINGS[name].default)
-
-    def text(self, name: str) -> str:
-        """A text, "" when there is none."""
-        value = self.get(name)
-        return "" if value is None else str(value)
-
-    def integer(self, name: str) -> int:
-        """A whole number, or a duration in ms."""
-        value = self.get(name)
-        assert isinstance(value, int)
-        return value
-
-    def flag(self, name: str) -> bool:
-        """A switch."""
-        return self.get(name) is True
-
-    def texts(self, name: str) -> "list[str] | None":
-        """A list of texts, None when there is none."""
-        value = self.get(name)
-        return value if isinstance(value, list) else None
-
-    def pairs(self, name: str) -> "list[tuple[str, str | None]]":
-        """A table of texts as pairs."""
-        value = self.get(name)
-        return list(value.items()) if isinstance(value, dict) else []
 
 
 def _from_text(kind: str, text: str) -> object:

@@ -9,8 +9,8 @@ from .core.text import clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .config import Config
     from .ports import Entropy, Store
+    from .settings import Settings
 
 # device_id: fit for a topic name. name: what a person sees.
 Device = namedtuple("Device", ("device_id", "name"))
@@ -19,7 +19,7 @@ _NAME = "device"
 _ALLOWED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 
 
-def identify(config: "Config", store: "Store", entropy: "Entropy", host_name: str) -> Device:
+def identify(config: "Settings", store: "Store", entropy: "Entropy", host_name: str) -> Device:
     """This device: as configured, else as made up on its first start. Raises ConfigError and StoreError."""
     device_id = config.text("pairing.device_id")
     if device_id:

@@ -1,19 +1,20 @@
 """Where the authorization server's endpoints are: configured, discovered, or both."""
 
+from .core.discovery import Discovery
 from .core.errors import ConfigError
-from .core.metadata import ENDPOINTS, Discovery, ServerMetadata
+from .core.metadata import ENDPOINTS, ServerMetadata
 from .core.url import is_secure
 from .drive import drive
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .config import Config
     from .drive import Trouble
     from .ports import Clock, Entropy, Http
+    from .settings import Settings
 
 
 async def find_metadata(
-    config: "Config", http: "Http", clock: "Clock", entropy: "Entropy", trouble: "Trouble | None" = None
+    config: "Settings", http: "Http", clock: "Clock", entropy: "Entropy", trouble: "Trouble | None" = None
 ) -> ServerMetadata:
     """The server's metadata. A configured endpoint wins over the server's, and is enough without an issuer.
 
@@ -41,7 +42,7 @@ async def find_metadata(
     return ServerMetadata(issuer, configured, found.grant_types_supported)
 
 
-def _configured_endpoints(config: "Config", insecure_http: bool) -> "dict[str, str | None]":
+def _configured_endpoints(config: "Settings", insecure_http: bool) -> "dict[str, str | None]":
     endpoints: dict[str, str | None] = {}
     for name in ENDPOINTS:
         address = config.text("oauth." + name)

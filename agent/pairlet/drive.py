@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from .core.device_grant import DeviceGrant
-    from .core.metadata import Discovery
+    from .core.discovery import Discovery
     from .core.refresh_grant import RefreshGrant
     from .ports import Clock, Http
 

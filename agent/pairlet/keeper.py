@@ -5,7 +5,6 @@ import json
 
 from .core.errors import ConfigError, PairletError, ProtocolError, StoreError, UnpairedError
 from .core.json_object import parse
-from .core.refresh_grant import REFRESHED, REFUSED, REJECTED, RefreshGrant
 from .core.token import Token
 from .drive import EXCHANGED, advance, uninterrupted
 from .events import tell_error
@@ -14,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .core.client import Client
     from .core.metadata import ServerMetadata
+    from .core.refresh_grant import RefreshGrant
     from .drive import Step, Trouble
     from .events import Emit
     from .ports import Clock, Entropy, Http, Store
@@ -112,6 +112,8 @@ class TokenKeeper:
         `must_keep`: for a process that ends soon and could not save the new token later. StoreError
         when there is no room for it, before the old one is spent.
         """
+        from .core.refresh_grant import REFRESHED, RefreshGrant  # a board forgets it in between
+
         async with self._busy:
             grant: RefreshGrant | None = None
             sent = self.token
@@ -136,12 +138,12 @@ class TokenKeeper:
                     trouble(step.error)
                 await self._pause(grant)
 
-    async def _exchange(self, grant: RefreshGrant, http: "Http") -> "Step":
+    async def _exchange(self, grant: "RefreshGrant", http: "Http") -> "Step":
         step = await advance(grant, http, self._clock)
         self._settle(grant)
         return step
 
-    async def _pause(self, grant: RefreshGrant) -> None:
+    async def _pause(self, grant: "RefreshGrant") -> None:
         # Outside the lock, and without touching the machine: next_action would hand out the next request.
         await self._clock.sleep_until(grant.due)
 
@@ -160,8 +162,10 @@ class TokenKeeper:
         self.token = stored
         return self.is_usable()
 
-    def _settle(self, grant: RefreshGrant) -> None:
+    def _settle(self, grant: "RefreshGrant") -> None:
         """Take the result of a grant that has ended."""
+        from .core.refresh_grant import REFRESHED, REFUSED, REJECTED
+
         if grant.state == REFRESHED:
             token = grant.renewed
             assert token is not None
@@ -208,6 +212,6 @@ class TokenKeeper:
         return token
 
 
-def _error_of(grant: RefreshGrant) -> PairletError:
+def _error_of(grant: "RefreshGrant") -> PairletError:
     assert grant.error is not None
     return grant.error

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from pairlet.core.device_grant import DeviceGrant
-from pairlet.core.metadata import Discovery
+from pairlet.core.discovery import Discovery
 from pairlet.core.refresh_grant import RefreshGrant
 
 README = Path(__file__).parents[2] / "agent" / "README.md"

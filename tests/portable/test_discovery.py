@@ -1,7 +1,7 @@
 """pairlet.core.metadata, the machine: finding what a server says of itself."""
 
+from pairlet.core.discovery import FAILED, FOUND, READY, Discovery
 from pairlet.core.errors import ConfigError, IssuerError, ProtocolError
-from pairlet.core.metadata import FAILED, FOUND, READY, Discovery
 from scenario import ISSUER, SEED, answer, due, error, metadata_members, page, refused, sent
 
 OAUTH = ISSUER + "/.well-known/oauth-authorization-server"

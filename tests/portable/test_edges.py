@@ -1,9 +1,9 @@
 """Every edge of every transition table is taken by answers that a server can give; no other edge exists."""
 
-from pairlet.core import device_grant, metadata, refresh_grant
+from pairlet.core import device_grant, discovery, refresh_grant
 from pairlet.core.device_grant import DeviceGrant
+from pairlet.core.discovery import Discovery
 from pairlet.core.errors import ProtocolError
-from pairlet.core.metadata import Discovery
 from pairlet.core.refresh_grant import RefreshGrant
 from scenario import (
     ISSUER,
@@ -158,7 +158,7 @@ def test_nothing_leads_out_of_an_end():
     for kind, ends in (
         (DeviceGrant, device_grant.ENDED),
         (RefreshGrant, refresh_grant.ENDED),
-        (Discovery, (metadata.FOUND, metadata.FAILED)),
+        (Discovery, (discovery.FOUND, discovery.FAILED)),
     ):
         for state, _ in kind.TRANSITIONS:
             assert state not in ends

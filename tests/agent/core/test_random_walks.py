@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pairlet.core.client import Client
 from pairlet.core.device_grant import APPROVED, ENDED, WAITING, DeviceGrant
+from pairlet.core.discovery import Discovery
 from pairlet.core.errors import PairletError
 from pairlet.core.http import Response
 from pairlet.core.json_object import parse
 from pairlet.core.machine import Send, Wait
-from pairlet.core.metadata import Discovery, ServerMetadata
+from pairlet.core.metadata import ServerMetadata
 from pairlet.core.refresh_grant import REFRESHED, REJECTED, RefreshGrant
 from pairlet.core.secret import Secret
 from pairlet.core.token import Token
