@@ -4,7 +4,6 @@ import asyncio
 import json
 
 from .core.errors import ConfigError, PairletError, ProtocolError, StoreError, UnpairedError
-from .core.json_object import parse
 from .core.token import Token
 from .drive import EXCHANGED, advance, uninterrupted
 from .events import tell_error
@@ -190,6 +189,8 @@ class TokenKeeper:
         data = self._store.load(_NAME)
         if data is None:
             return None
+        from .core.json_object import parse
+
         try:
             record = parse(data)
             clock = self._clock

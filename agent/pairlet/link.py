@@ -5,7 +5,7 @@ import asyncio
 from .core import telemetry
 from .core.backoff import Backoff
 from .core.errors import BrokerError, PairletError, TlsError, TransportError
-from .core.mqtt import DISCONNECTED, Credentials, Message, is_failure, reason_text
+from .core.mqtt import DISCONNECTED, Credentials, Message, is_failure
 from .drive import first_of
 from .events import tell_error
 
@@ -173,6 +173,8 @@ class Link:
             raise TransportError(f"the broker acknowledges nothing for {_ACKNOWLEDGED_MS // 1000} s")
         reason_code = reason_codes[0]
         if is_failure(reason_code):
+            from .core.mqtt_reasons import reason_text  # rare, and long
+
             raise BrokerError(
                 f"the broker refused a message to {message.topic_name}: {reason_text(reason_code)}",
                 reason_code,

@@ -1,8 +1,8 @@
 """Pairing: asks for a code, shows it while it counts down, and comes back with a token."""
 
 from .core.device_grant import APPROVED, DENIED, EXPIRED, DeviceGrant
-from .core.errors import OAuthError, PairletError
-from .core.screen import CODE, Screen
+from .core.errors import ConfigError, OAuthError, PairletError
+from .core.screen import CODE, STARTING, Screen
 from .core.screen import DENIED as SCREEN_DENIED
 from .core.screen import EXPIRED as SCREEN_EXPIRED
 from .core.screen import PAIRED as SCREEN_PAIRED
@@ -10,11 +10,98 @@ from .drive import drive, first_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .agent import Agent
     from .core.device_grant import DeviceCode
     from .core.token import Token
     from .drive import Patience
     from .events import Emit
     from .ports import Clock, Display, Http
+
+# What the first request carries anyway (RFC 6749 section 3.2: a parameter must not repeat).
+_OWN_PARAMETERS = ("client_id", "client_secret", "scope", "device_id", "device_name")
+_STORE_LOOK_MS = 5000
+
+
+async def pair_once(agent: "Agent", patience: "Patience | None") -> "Token":
+    """One code, one person, one token; see Agent.pair."""
+    # What is stored may be another account's, or unreadable: neither may be written over unseen.
+    agent.keeper.load()
+    ports, config = agent.ports, agent.config
+    ports.display.show(Screen(STARTING, message="asking the server for a code"))
+    metadata = await agent.find(patience or agent.tell_trouble)
+    if not metadata.offers_device_grant():
+        metadata.require("device_authorization_endpoint")
+    grant = DeviceGrant(
+        metadata,
+        agent.client,
+        scope=config.text("oauth.scope"),
+        extra=_announcement(agent) + _extra(agent),
+        seed=ports.entropy.random_bytes(4),
+        insecure_http=config.flag("oauth.insecure_http"),
+    )
+    token = await Pairing(grant, ports.http, ports.clock, ports.display, agent.emit, patience).run()
+    async with ports.store.lock():
+        agent.keeper.save(token)
+    agent.emit(
+        "paired",
+        scope=token.scope,
+        expires_in=token.expires_in,
+        has_refresh_token=token.refresh_token is not None,
+    )
+    return token
+
+
+def _announcement(agent: "Agent") -> "list[tuple[str, str | None]]":
+    """Tells the server what to show the person who approves (RFC 8628 section 5.4 wants them to know)."""
+    if not agent.config.flag("pairing.announce"):
+        return []
+    return [("device_id", agent.device.device_id), ("device_name", agent.device.name)]
+
+
+def _extra(agent: "Agent") -> "list[tuple[str, str | None]]":
+    pairs = agent.config.pairs("oauth.extra")
+    for name, _ in pairs:
+        if name in _OWN_PARAMETERS:
+            raise ConfigError(
+                f"oauth.extra repeats the parameter {name}",
+                "A parameter must not be sent twice; use the setting made for it.",
+            )
+    return pairs
+
+
+async def pair_with_people(agent: "Agent") -> None:
+    """Show codes until somebody approves one; after `pairing.codes` of them wait for a person.
+
+    RFC 8628 sections 3.1 and 3.5: not automatically, and not for ever.
+    """
+    codes = agent.config.integer("pairing.codes")
+    left = 0 if agent.config.text("pairing.start") == "prompt" else codes
+    while agent.keeper.token is None:
+        if left <= 0:
+            await _wait_for_person(agent)
+            left = codes
+            continue
+        left -= 1
+        try:
+            await pair_once(agent, None)
+        except OAuthError as error:
+            if error.error == "access_denied":
+                left = 0
+            elif error.error != "expired_token":
+                raise
+
+
+async def _wait_for_person(agent: "Agent") -> None:
+    """Until the button is pressed, or another process (`pairlet pair`) has paired the device."""
+    advice = "Press the button, send SIGUSR1 or run: pairlet pair."
+    agent.ports.display.show(Screen(STARTING, message="not paired", advice=advice))
+    await first_of(agent.ports.button.pressed(), _watch_store(agent))
+
+
+async def _watch_store(agent: "Agent") -> None:
+    clock = agent.ports.clock
+    while agent.keeper.load() is None:
+        await clock.sleep_until(clock.now() + _STORE_LOOK_MS)
 
 
 class Pairing:

@@ -1,6 +1,7 @@
 """pairlet.core.mqtt: MQTT as values."""
 
-from pairlet.core.mqtt import DISCONNECTED, MESSAGE, Credentials, Event, Message, is_failure, reason_text
+from pairlet.core.mqtt import DISCONNECTED, MESSAGE, Credentials, Event, Message, is_failure
+from pairlet.core.mqtt_reasons import reason_text
 from pairlet.core.secret import Secret
 
 

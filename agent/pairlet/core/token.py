@@ -1,7 +1,6 @@
 """An access token with what belongs to it (RFC 6749 section 5.1), and when to replace it."""
 
 from .errors import ProtocolError
-from .json_object import seconds_member, secret_member
 from .secret import Secret
 from .text import clean
 from .wall import SYNCED, UNSET, Wall
@@ -43,6 +42,8 @@ class Token:
         token that was refreshed; its refresh token stays good when the answer brings none (section 6).
         Raises ProtocolError without an access token, or with a type we can't use (section 7.1).
         """
+        from .json_object import seconds_member, secret_member  # a board forgets it in between
+
         access_token = secret_member(members, "access_token")
         if access_token is None:
             raise ProtocolError("the answer has no access_token")
@@ -115,6 +116,8 @@ class Token:
         """
         if record.get("version") != _RECORD_VERSION:
             raise ProtocolError("the record has another version")
+        from .json_object import seconds_member, secret_member
+
         access_token = secret_member(record, "access_token")
         if access_token is None:
             raise ProtocolError("the record has no access_token")

@@ -14,7 +14,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from ..core.errors import BrokerError, ConfigError, TransportError
-from ..core.mqtt import Message, reason_text
+from ..core.mqtt import Message
+from ..core.mqtt_reasons import reason_text
 from .mqtt_dial import OneShot, Reconnected, cut, hang_up
 from .mqtt_inbox import Inbox
 from .mqtt_keep_alive import KeepAlive
