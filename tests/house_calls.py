@@ -28,7 +28,7 @@ ABSENT_KEYWORDS = {
 MODULE_NAMES = {
     "asyncio": names(
         "run create_task gather wait_for sleep Event Lock open_connection start_server CancelledError "
-        "TimeoutError current_task Task"
+        "TimeoutError current_task Task StreamReader new_event_loop"
     ),
     "json": names("loads dumps load dump"),
     "struct": names("pack unpack pack_into unpack_from calcsize"),

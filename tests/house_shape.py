@@ -1,6 +1,6 @@
 """The outer shape of the house: what lies where, how long things are, what is documented, what mip copies.
 
-`python tests/house_shape.py` writes agent/package.json anew from the files that are there.
+`python tests/house_shape.py` writes the package.json of agent and of firmware from the files that are there.
 """
 
 import ast
@@ -108,9 +108,19 @@ def top_level_findings(root: Path) -> list[Finding]:
     ]
 
 
-def mip_list(root: Path) -> dict[str, object]:
-    """What agent/package.json must hold: each portable file, from beside it to the same place on a board."""
-    paths = [file.relative_to(root / "agent").as_posix() for file in portable_files(root)]
+def board_files(root: Path) -> list[Path]:
+    """What a board carries of firmware/ as a package; main.py and boot.py are no modules to import."""
+    return sorted((root / "firmware/pairlet_board").rglob("*.py"))
+
+
+# What each package for mip is made of. None depends on another: mip looks for a dependency by an absolute
+# address, or below the folder it happens to run in, so both are named where one installs them.
+PACKAGES = {"agent": portable_files, "firmware": board_files}
+
+
+def mip_list(root: Path, package: str = "agent") -> dict[str, object]:
+    """What PACKAGE/package.json must hold: each file, from beside it to the same place on a board."""
+    paths = [file.relative_to(root / package).as_posix() for file in PACKAGES[package](root)]
     return {"version": _version(root), "deps": [], "urls": [[path, path] for path in paths]}
 
 
@@ -123,22 +133,26 @@ def _version(root: Path) -> str:
 
 
 def mip_findings(root: Path) -> list[Finding]:
-    """Where agent/package.json is not the list of the portable files."""
-    file = root / "agent/package.json"
-    found = json.loads(file.read_text())
-    wanted = mip_list(root)
-    differing = [key for key in sorted({*found, *wanted}) if found.get(key) != wanted.get(key)]
-    words = "is not what is there: run python tests/house_shape.py"
-    return [Finding("mip list", "agent/package.json", 1, f"{key} {words}") for key in differing]
+    """Where a package.json is not the list of the files that it stands for."""
+    findings = []
+    for package in PACKAGES:
+        path = f"{package}/package.json"
+        found = json.loads((root / path).read_text()) if (root / path).is_file() else {}
+        wanted = mip_list(root, package)
+        differing = [key for key in sorted({*found, *wanted}) if found.get(key) != wanted.get(key)]
+        words = "is not what is there: run python tests/house_shape.py"
+        findings += [Finding("mip list", path, 1, f"{key} {words}") for key in differing]
+    return findings
 
 
 def main() -> int:
-    """Write agent/package.json of the repository that this file is in."""
+    """Write both package.json of the repository that this file is in."""
     root = Path(__file__).resolve().parents[1]
-    listed = mip_list(root)
-    rows = ",\n".join("    " + json.dumps(row) for row in listed.pop("urls"))  # type: ignore[attr-defined]
-    head = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in listed.items())
-    (root / "agent/package.json").write_text(f'{{\n{head},\n  "urls": [\n{rows}\n  ]\n}}\n')
+    for package in PACKAGES:
+        listed = mip_list(root, package)
+        rows = ",\n".join("    " + json.dumps(row) for row in listed.pop("urls"))  # type: ignore[attr-defined]
+        head = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in listed.items())
+        (root / package / "package.json").write_text(f'{{\n{head},\n  "urls": [\n{rows}\n  ]\n}}\n')
     return 0
 
 

@@ -10,7 +10,15 @@ import pytest
 from house_finding import Finding
 from house_imports import import_findings
 from house_portable import portable_findings
-from house_shape import mip_findings, mip_list, portable_files, shape_findings, sources, top_level_findings
+from house_shape import (
+    PACKAGES,
+    mip_findings,
+    mip_list,
+    portable_files,
+    shape_findings,
+    sources,
+    top_level_findings,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 PORTABLE_FOLDERS = ("firmware", "tests/portable")
@@ -57,7 +65,7 @@ def test_nothing_lies_about_at_the_top() -> None:
     assert not findings, report(findings)
 
 
-def test_mip_copies_the_core_and_the_shell_and_nothing_else() -> None:
+def test_mip_copies_what_boards_carry_and_nothing_else() -> None:
     findings = mip_findings(ROOT)
     assert not findings, report(findings)
 
@@ -68,6 +76,11 @@ def test_the_mip_list_leaves_out_what_boards_do_not_need() -> None:
     assert "pairlet/__init__.py" in names
     assert not [name for name in names if "linux" in name or name.endswith("ports.py")]
     assert all((ROOT / "agent" / name).is_file() for name in names)
+    edges = [name for name, _ in mip_list(ROOT, "firmware")["urls"]]  # type: ignore[attr-defined]
+    assert "pairlet_board/http.py" in edges
+    # mip writes below /lib, where neither would run; and it must not replace somebody's main.py.
+    assert not [name for name in edges if name in ("main.py", "boot.py")]
+    assert all((ROOT / "firmware" / name).is_file() for name in edges)
 
 
 # ---- bad examples: imports -------------------------------------------------------------------
@@ -304,7 +317,10 @@ def house(folder: Path) -> Path:
     for name in ("agent.py", "ports.py", "core/errors.py", "linux/http.py"):
         (folder / "agent/pairlet" / name).write_text("")
     (folder / ".gitignore").write_text(".venv/\n*.egg-info/\n")
-    (folder / "agent/package.json").write_text(json.dumps(mip_list(folder)))
+    (folder / "firmware/pairlet_board").mkdir(parents=True)
+    (folder / "firmware/pairlet_board/wifi.py").write_text("")
+    for package in PACKAGES:
+        (folder / package / "package.json").write_text(json.dumps(mip_list(folder, package)))
     return folder
 
 
@@ -331,4 +347,17 @@ def test_a_wrong_mip_list_is_found(tmp_path: Path) -> None:
     assert [finding.words.split()[0] for finding in mip_findings(root)] == ["urls"]
     (root / "agent/pairlet/core/new.py").unlink()
     (root / "agent/pairlet/__init__.py").write_text('__version__ = "1.2.4"\n')
-    assert [finding.words.split()[0] for finding in mip_findings(root)] == ["version"]
+    assert [(finding.path, finding.words.split()[0]) for finding in mip_findings(root)] == [
+        ("agent/package.json", "version"),
+        ("firmware/package.json", "version"),
+    ]
+
+
+def test_a_wrong_mip_list_of_the_firmware_is_found(tmp_path: Path) -> None:
+    root = house(tmp_path)
+    (root / "firmware/pairlet_board/wifi.py").unlink()
+    assert [(finding.path, finding.words.split()[0]) for finding in mip_findings(root)] == [
+        ("firmware/package.json", "urls")
+    ]
+    (root / "firmware/package.json").unlink()
+    assert {finding.path for finding in mip_findings(root)} == {"firmware/package.json"}

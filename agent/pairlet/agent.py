@@ -11,7 +11,6 @@ from .core.wall import UNSET
 from .drive import first_of
 from .events import describe, tell_error
 from .keeper import TokenKeeper
-from .link import Link
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from .device import Device
     from .drive import Patience, Trouble
     from .events import Emit
+    from .link import Link
     from .settings import Settings
 
 # The edges the agent works with; each as in pairlet.ports. mqtt is None without a broker.
@@ -50,9 +50,11 @@ class Agent:
             (account, client.client_id), ports.store, ports.clock, ports.entropy, self.emit
         )
         self._outbox = Outbox(config.integer("telemetry.buffer_bytes"))
-        self._link = self._make_link() if ports.mqtt is not None else None
+        self._link: Link | None = None
 
-    def _make_link(self) -> Link:
+    def _make_link(self) -> "Link":
+        from .link import Link  # a board reads it in once there is a token to connect with
+
         ports = self.ports
         return Link(
             ports.mqtt,
@@ -101,19 +103,24 @@ class Agent:
         self.keeper.load()
         while True:
             if self.keeper.token is None:
-                from .pairing import pair_with_people
-
-                await pair_with_people(self)
+                await self._pair_first()
             try:
                 await self._work()
             except UnpairedError as error:
                 tell_error(self.emit, error)
 
+    async def _pair_first(self) -> None:
+        # In a frame of its own: a name in run()'s would keep the module for ever.
+        from .pairing import pair_with_people
+
+        await pair_with_people(self)
+
     async def _work(self) -> None:
         self.ports.display.show(Screen(RUNNING, message="paired"))
-        if self._link is None:
+        if self.ports.mqtt is None:
             await self._keep_fresh()
             return
+        self._link = self._link or self._make_link()
         try:
             await first_of(self._keep_fresh(), self._link.run(), self._measure())
         finally:

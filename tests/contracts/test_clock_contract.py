@@ -1,17 +1,33 @@
 """What every Clock keeps to. To add an implementation: one line in IMPLEMENTATIONS."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 import pytest
 from pairlet.core.wall import FLOOR, SYNCED, UNSET
 from pairlet.linux.clock import SystemClock
 from pairlet.ports import Clock
+from pairlet_board.clock import BoardClock
 
 Factory = Callable[[], Clock]
 
+
+class Asleep:
+    """The calendar of a chip that has just got its power."""
+
+    gmtime = staticmethod(time.gmtime)
+
+    @staticmethod
+    def time() -> int:
+        return 0
+
+
 IMPLEMENTATIONS: dict[str, Factory] = {
     "linux": SystemClock,
+    "board": BoardClock,
+    # Its chip's clock wakes up in 1970; the floor is what the firmware was built with.
+    "board, before NTP": lambda: BoardClock(1_750_000_000, calendar=Asleep),
 }
 
 
@@ -72,6 +88,11 @@ def test_a_sleep_can_be_cancelled(clock: Clock) -> None:
             await sleeping
 
     asyncio.run(scenario())
+
+
+def test_boot_id_is_the_same_as_long_as_now_counts_on(clock: Clock) -> None:
+    assert clock.boot_id() == clock.boot_id()
+    assert type(clock.boot_id()) is str
 
 
 def test_wall_tells_whole_seconds_unless_it_has_no_idea(clock: Clock) -> None:

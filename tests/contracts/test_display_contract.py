@@ -15,6 +15,9 @@ from pairlet.linux.plain_display import PlainDisplay
 from pairlet.linux.serial_display import SerialDisplay
 from pairlet.linux.terminal import TerminalDisplay
 from pairlet.ports import Display
+from pairlet_board.console import ConsoleDisplay
+from pairlet_board.terminal import TerminalDisplay as BoardTerminalDisplay
+from support.panels import Watched, new_panel
 from support.pseudo_terminal import PseudoTerminal
 
 ADDRESS = "https://example.com/device"
@@ -107,6 +110,51 @@ def no_display() -> Iterator[Subject]:
     yield Subject(NoDisplay(), lambda text: False, lambda: None, blind=True)
 
 
+@contextmanager
+def board_panel(height: int) -> Iterator[Subject]:
+    # Not at the top: on CPython, the framebuf that these import stands beside support.panels' model.
+    from pairlet_board.screens import PanelDisplay
+    from pairlet_board.ssd1306 import Ssd1306
+
+    panel = new_panel(height)
+    display = Watched(PanelDisplay(Ssd1306(panel, 128, height)), panel)
+
+    def pull_the_cable() -> None:
+        panel.gone = True
+
+    yield Subject(display, display.sees, pull_the_cable)
+    display.close()
+
+
+def board_panel_of_64_rows() -> AbstractContextManager[Subject]:
+    return board_panel(64)
+
+
+def board_panel_of_32_rows() -> AbstractContextManager[Subject]:
+    return board_panel(32)
+
+
+@contextmanager
+def board_console() -> Iterator[Subject]:
+    stream = io.StringIO()
+    display = ConsoleDisplay(stream.write)
+    yield Subject(display, lambda text: text in stream.getvalue(), stream.close)
+    display.close()
+
+
+@contextmanager
+def board_terminal() -> Iterator[Subject]:
+    with PseudoTerminal() as pty:
+
+        def write(text: str) -> None:
+            pty.stream.write(text)
+            pty.stream.flush()
+
+        display = BoardTerminalDisplay(write)
+        yield Subject(display, lambda text: _on_screen(pty, text), pty.hang_up)
+        display.close()
+
+
 SUBJECTS: list[Callable[[], AbstractContextManager[Subject]]] = [
     terminal_display,
     terminal_display_on_a_foreign_stream,
@@ -114,6 +162,10 @@ SUBJECTS: list[Callable[[], AbstractContextManager[Subject]]] = [
     serial_display,
     plain_serial_display,
     no_display,
+    board_panel_of_64_rows,
+    board_panel_of_32_rows,
+    board_console,
+    board_terminal,
 ]
 
 

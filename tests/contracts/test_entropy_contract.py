@@ -5,11 +5,13 @@ from collections.abc import Callable
 import pytest
 from pairlet.linux.entropy import SystemEntropy
 from pairlet.ports import Entropy
+from pairlet_board.entropy import BoardEntropy
 
 Factory = Callable[[], Entropy]
 
 IMPLEMENTATIONS: dict[str, Factory] = {
     "linux": SystemEntropy,
+    "board": BoardEntropy,
 }
 
 

@@ -1,19 +1,24 @@
 """What every Http keeps to. To add an implementation: one line in IMPLEMENTATIONS.
 
 An implementation comes with a World: an Http and, for each scenario, an address where that happens. The
-world of linux is a real server; that of a fake may be a table.
+worlds of linux and of boards are real servers; that of a fake may be a table.
 """
 
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pairlet.core.errors import ConfigError, TlsError, TransportError
 from pairlet.core.http import FORM, Request, Response
+from pairlet.linux.clock import SystemClock
 from pairlet.linux.http import RequestsHttp
 from pairlet.ports import Http
+from pairlet_board import tls
+from pairlet_board.http import BoardHttp
+from support.board_http import BoardProcess
 from support.certificates import CertificateAuthority
 from support.https_server import HttpsServer, answer, flood, hang_up, raw, silence
 from support.ports import closed_port
@@ -40,10 +45,10 @@ Factory = Callable[[Path], contextlib.AbstractContextManager[World]]
 
 
 @contextlib.contextmanager
-def linux(folder: Path) -> Iterator[World]:
-    """RequestsHttp, a server that it trusts, one that it does not, and a port where nobody is."""
+def real_servers(folder: Path, make: Callable[[str], Http]) -> Iterator[World]:
+    """make(CA file), a server that it trusts, one that it does not, and a port where nobody is."""
     authority = CertificateAuthority()
-    http = RequestsHttp(ca_file=authority.write(folder / "ca.pem"), read_timeout_s=1)
+    http = make(authority.write(folder / "ca.pem"))
     stranger = CertificateAuthority("Stranger").issue()
     with HttpsServer(authority.issue()) as server, HttpsServer(stranger) as other, closed_port() as port:
         other.script["/"] = answer(200)
@@ -64,8 +69,33 @@ def linux(folder: Path) -> Iterator[World]:
         yield World(http, urls, lambda: [got.body for got in server.requests + other.requests])
 
 
+def linux(folder: Path) -> contextlib.AbstractContextManager[World]:
+    """RequestsHttp."""
+    return real_servers(folder, lambda ca_file: RequestsHttp(ca_file=ca_file, read_timeout_s=1))
+
+
+# The port's cap; a board's own is smaller.
+ON_BOARDS: dict[str, Any] = {"timeouts_s": (15, 40, 1, 90), "max_body": 1 << 20}
+
+
+def board(folder: Path) -> contextlib.AbstractContextManager[World]:
+    """BoardHttp on this Python."""
+
+    def make(ca_file: str) -> BoardHttp:
+        return BoardHttp(SystemClock(), tls.context(Path(ca_file).read_bytes()), **ON_BOARDS)
+
+    return real_servers(folder, make)
+
+
+def micropython(folder: Path) -> contextlib.AbstractContextManager[World]:
+    """BoardHttp on a real MicroPython, a process for each exchange; with a heap for the cap of the port."""
+    return real_servers(folder, lambda ca_file: BoardProcess(folder, ca_file, heap="8m", **ON_BOARDS))
+
+
 IMPLEMENTATIONS: dict[str, Factory] = {
     "linux": linux,
+    "board": board,
+    "board on micropython": micropython,
 }
 
 

@@ -13,8 +13,11 @@ import pytest
 from pairlet.core.errors import BrokerError, TransportError
 from pairlet.core.mqtt import DISCONNECTED, MESSAGE, Credentials, Event, Message, is_failure
 from pairlet.core.secret import Secret
+from pairlet.linux.clock import SystemClock
 from pairlet.linux.mqtt import PahoMqtt
 from pairlet.ports import Mqtt
+from pairlet_board.mqtt import BoardMqtt
+from pairlet_board.mqtt_session import Session
 from support.mosquitto import Mosquitto, Subscriber
 
 Build = Callable[[int, str], Mqtt]
@@ -35,10 +38,17 @@ def paho(version: str) -> Build:
     return build
 
 
+def board(port: int, client_id: str) -> Mqtt:
+    """The board's own client, on this Python."""
+    session = Session(client_id, keep_alive=1)
+    return BoardMqtt(session, f"mqtt://127.0.0.1:{port}", SystemClock(), insecure=True)
+
+
 IMPLEMENTATIONS: dict[str, Build] = {
     "paho, auto": paho("auto"),
     "paho, MQTT 5": paho("5"),
     "paho, MQTT 3.1.1": paho("3.1.1"),
+    "board, MQTT 3.1.1": board,
 }
 
 

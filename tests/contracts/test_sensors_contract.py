@@ -8,12 +8,34 @@ from collections.abc import Callable
 import pytest
 from pairlet.linux.sensors import SystemSensors
 from pairlet.ports import Sensors
+from pairlet_board.clock import BoardClock
+from pairlet_board.sensors import BoardSensors
 
 Factory = Callable[[], Sensors]
+
+
+class Machine:
+    """As much of the module `machine` as sensors need; one channel is broken."""
+
+    Pin = staticmethod(lambda number: number)
+
+    class ADC:
+        CORE_TEMP = 4
+
+        def __init__(self, channel: int):
+            self.channel = channel
+
+        def read_u16(self) -> int:
+            if self.channel == 28:
+                raise OSError(5, "broken")
+            return 14000
+
 
 IMPLEMENTATIONS: dict[str, Factory] = {
     "linux": SystemSensors,
     "linux, one sensor": lambda: SystemSensors(["uptime_seconds"]),
+    "board": lambda: BoardSensors(Machine, BoardClock(), rssi=lambda: -61, inputs={"battery": 28}),
+    "board that has nothing": lambda: BoardSensors(object(), BoardClock()),
 }
 
 

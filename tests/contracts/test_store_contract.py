@@ -8,12 +8,15 @@ import pytest
 from pairlet.core.errors import StoreError
 from pairlet.linux.store import FileStore
 from pairlet.ports import Store
+from pairlet_board.store import BoardStore
 
 # Opens the store that lives in (or is known by) this folder: again and again the same one.
 Factory = Callable[[Path], Store]
 
 IMPLEMENTATIONS: dict[str, Factory] = {
     "linux": lambda folder: FileStore(folder / "state"),
+    # Without os.sync, which would sync the whole machine on CPython.
+    "board": lambda folder: BoardStore(str(folder / "state"), sync=None),
 }
 
 VALUES = [b"", b"\x00", b"{}", bytes(range(256)), b"x" * 100_000]

@@ -29,7 +29,7 @@ class BoardDevice:
         self,
         folder: Path,
         url: str,
-        steps: Sequence[Sequence[object]],
+        steps: Sequence[Any],
         *,
         on_board: bool,
         ca_file: str | None = None,
@@ -39,7 +39,7 @@ class BoardDevice:
         will: str | None = None,
         heap: str = micropython.BOARD_HEAP,
     ):
-        job = {"url": url, "ca": ca_file, "client_id": client_id, "keep_alive": keep_alive}
+        job: dict[str, Any] = {"url": url, "ca": ca_file, "client_id": client_id, "keep_alive": keep_alive}
         job |= {"republish": republish, "will": will, "steps": steps}
         file = folder / f"{client_id}.json"
         file.write_text(json.dumps(job))

@@ -1,0 +1,381 @@
+"""The firmware: joins the agent with this board's edges, from config.json. See README.md for its keys."""
+
+import asyncio
+import gc
+import json
+
+import machine
+import network
+from pairlet.agent import Agent, Ports
+from pairlet.core.client import Client
+from pairlet.core.errors import ConfigError, PairletError
+from pairlet.core.screen import STARTING, TROUBLE, Screen
+from pairlet.core.secret import Secret
+from pairlet.core.wall import UNSET
+from pairlet.drive import Patience, first_of
+from pairlet.settings import Settings
+from pairlet_board import tls
+from pairlet_board.button import BoardButton
+from pairlet_board.clock import BoardClock
+from pairlet_board.entropy import BoardEntropy
+from pairlet_board.memory import unload
+from pairlet_board.store import BoardStore
+from pairlet_board.watchdog import Watchdog
+from pairlet_board.wifi import Wifi
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from ssl import SSLContext
+    from typing import Any
+
+    from pairlet.core.http import Request, Response
+    from pairlet.core.mqtt import Credentials, Message
+    from pairlet.ports import Display
+
+    Table = dict[str, Any]
+
+_CONFIG = "config.json"
+_BOARD = ["display", "width", "height", "i2c", "sda", "scl", "address", "button", "watchdog", "inputs", "ntp"]
+_WIFI = ["ssid", "key", "hostname", "country"]
+# What only one exchange takes, and what is taken until the device is paired.
+_FOR_AN_EXCHANGE = ["pairlet_board.http", "pairlet_board.http_parser"]
+_TO_FIND = ["pairlet.discovery", "pairlet.core.discovery"]
+_TO_PAIR = _TO_FIND + [
+    "pairlet.pairing",
+    "pairlet.core.device_grant",
+    "pairlet.core.refresh_grant",
+    "pairlet.core.answer",
+    "pairlet.core.json_object",
+]
+_RESTART_MS = 60000
+# What may wait for the broker unless told otherwise: the heap is small.
+_BUFFER_BYTES = 8192
+# Longer than a TLS handshake on a Pico W may hold the loop; the chip's own limit is 8.4 s there.
+_WATCHDOG_MS = 8000
+_PROGRESS_MS = 300000
+
+
+def read_config() -> "tuple[Table, Table, Table]":
+    """(the agent's tables, table wifi, table board) from config.json. Raises ConfigError."""
+    try:
+        with open(_CONFIG) as file:
+            tables = json.load(file)
+    except OSError:
+        raise ConfigError("there is no config.json", "Copy config.example.json and fill it in.") from None
+    except ValueError:
+        raise ConfigError("config.json is not JSON", "Look for a missing comma, quote or brace.") from None
+    if not isinstance(tables, dict):
+        raise ConfigError("config.json is not an object", "Copy config.example.json and fill it in.")
+    wifi = _own(tables.pop("wifi", {}), "wifi", _WIFI)
+    board = _own(tables.pop("board", {}), "board", _BOARD)
+    if not isinstance(wifi.get("ssid"), str):
+        raise ConfigError("config.json names no wifi.ssid", "Give the network's name and key.")
+    return tables, wifi, board
+
+
+def check(tables: "Table") -> Settings:
+    """The agent's settings. Raises ConfigError. How they were checked is forgotten again."""
+    from pairlet.config import Config
+
+    telemetry = tables.setdefault("telemetry", {})
+    if isinstance(telemetry, dict):
+        telemetry.setdefault("buffer_bytes", _BUFFER_BYTES)
+    values = Config.from_tables(tables, _CONFIG).values
+    settings = Settings({name: values[name] for name in values if values[name] is not None})
+    del values, Config
+    unload(["pairlet.config"])
+    return settings
+
+
+def _own(table: object, name: str, known: "list[str]") -> "Table":
+    if not isinstance(table, dict):
+        raise ConfigError("config.json: %s is no table" % name)
+    for key in table:
+        if key not in known:
+            raise ConfigError(
+                "config.json: there is no setting %s.%s" % (name, key), "There are: " + ", ".join(known) + "."
+            )
+    return table
+
+
+def make_display(board: "Table") -> "Display":
+    """The panel that is configured, else the serial console."""
+    name = board.get("display", "console")
+    if name == "ssd1306":
+        from pairlet_board.screens import PanelDisplay
+        from pairlet_board.ssd1306 import Ssd1306
+
+        i2c = machine.I2C(
+            board.get("i2c", 0), sda=machine.Pin(board.get("sda", 4)), scl=machine.Pin(board.get("scl", 5))
+        )
+        panel = Ssd1306(i2c, board.get("width", 128), board.get("height", 64), board.get("address", 0x3C))
+        return PanelDisplay(panel)
+    if name == "terminal":
+        from pairlet_board.terminal import TerminalDisplay
+
+        return TerminalDisplay()
+    if name != "console":
+        raise ConfigError("config.json: board.display is '%s'" % name, "Use ssd1306, console or terminal.")
+    from pairlet_board.console import ConsoleDisplay
+
+    return ConsoleDisplay()
+
+
+class Http:
+    """The port Http: the code and the certificates of an exchange are in memory only while there is one."""
+
+    def __init__(self, clock: BoardClock, config: Settings):
+        self._clock = clock
+        self._config = config
+
+    async def exchange(self, request: "Request") -> "Response":
+        """See pairlet.ports.Http."""
+        from pairlet_board.http import BoardHttp
+
+        gc.collect()
+        try:
+            return await BoardHttp(
+                self._clock,
+                make_context(self._config, "oauth"),
+                insecure_http=self._config.flag("oauth.insecure_http"),
+            ).exchange(request)
+        finally:
+            del BoardHttp
+            unload(_FOR_AN_EXCHANGE)
+
+
+class Sensors:
+    """The port Sensors: read in at the first sample."""
+
+    def __init__(
+        self, clock: BoardClock, names: "list[str] | None", wifi: Wifi, inputs: "dict[str, int] | None"
+    ):
+        self._what = (clock, names, wifi.rssi, inputs)
+        self._sensors: Any = None
+
+    def read(self) -> "dict[str, int | float]":
+        """See pairlet.ports.Sensors. Raises ConfigError for a name that this board has not."""
+        if self._sensors is None:
+            from pairlet_board.sensors import BoardSensors
+
+            clock, names, rssi, inputs = self._what
+            self._sensors = BoardSensors(machine, clock, names, rssi, inputs, _module("esp32"))
+        sample: dict[str, int | float] = self._sensors.read()
+        return sample
+
+
+class Mqtt:
+    """The port Mqtt: read in at the first connect, so that pairing has the room."""
+
+    def __init__(self, clock: BoardClock, config: Settings, device_id: str):
+        self._clock = clock
+        self._config = config
+        self._device_id = device_id
+        self._client: Any = None
+
+    async def connect(self, credentials: "Credentials", will: "Message | None") -> bool:
+        """See pairlet.ports.Mqtt."""
+        if self._client is None:
+            unload(_TO_PAIR)
+            from pairlet_board.mqtt import BoardMqtt
+            from pairlet_board.mqtt_session import Session
+
+            config = self._config
+            session = Session(
+                config.text("mqtt.client_id") or self._device_id,
+                config.integer("mqtt.keep_alive") // 1000,
+                window=4,
+                most=1024,
+            )
+            self._client = BoardMqtt(
+                session,
+                config.text("mqtt.url"),
+                self._clock,
+                context=make_context(config, "mqtt"),
+                insecure=config.flag("oauth.insecure_http"),
+            )
+            self.publish = self._client.publish
+            self.subscribe = self._client.subscribe
+            self.next_event = self._client.next_event
+        session_present: bool = await self._client.connect(credentials, will)
+        return session_present
+
+    async def disconnect(self) -> None:
+        """See pairlet.ports.Mqtt."""
+        if self._client is not None:
+            await self._client.disconnect()
+
+
+def make_context(config: Settings, table: str) -> "SSLContext | None":
+    """The TLS context for `table`'s peer: from its ca_file, or oauth's. None without one."""
+    path = config.text(table + ".ca_file") or config.text("oauth.ca_file")
+    if not path:
+        return None
+    try:
+        with open(path, "rb") as file:
+            return tls.context(file.read())
+    except OSError:
+        raise ConfigError("the CA file %s can't be read" % path, "Copy it to the board.") from None
+
+
+class Firmware:
+    """Everything that runs on this board."""
+
+    def __init__(self, display: "Display", config: Settings, wifi: "Table", board: "Table"):
+        self.display = display
+        self.store = BoardStore("pairlet-state")
+        self.clock = clock = BoardClock(
+            store=self.store, rtc=machine.RTC(), ntp=_module("ntptime"), **_hosts(board)
+        )
+        self.entropy = BoardEntropy()
+        key = wifi.get("key")
+        self.wifi = Wifi(
+            network,
+            wifi["ssid"],
+            Secret(key) if key else None,
+            clock,
+            wifi.get("hostname", ""),
+            wifi.get("country", ""),
+            self._network_changed,
+        )
+        self.button = BoardButton(_is_down(board.get("button")), clock)
+        wdt = machine.WDT(timeout=_WATCHDOG_MS) if board.get("watchdog") else None
+        self.watchdog = Watchdog(wdt, clock, self._starving)
+        self.agent = self._make_agent(config, board)
+
+    def _make_agent(self, config: Settings, board: "Table") -> Agent:
+        client_id = config.text("oauth.client_id")
+        if not client_id:
+            raise ConfigError("config.json names no oauth.client_id")
+        from pairlet.device import identify
+
+        device = identify(config, self.store, self.entropy, "")
+        unload(["pairlet.device"])
+        http = Http(self.clock, config)
+        mqtt = sensors = None
+        if config.text("mqtt.url"):
+            mqtt = Mqtt(self.clock, config, device.device_id)
+            sensors = Sensors(self.clock, config.texts("telemetry.sensors"), self.wifi, board.get("inputs"))
+        ports = Ports(self.clock, http, self.display, self.store, self.entropy, sensors, self.button, mqtt)
+        return Agent(config, Client(client_id), device, ports, self._hear)
+
+    async def run(self) -> None:
+        """Link, then time, then the agent: TLS can judge no certificate before the clock is set."""
+        await first_of(
+            self.wifi.run(self.entropy.random_bytes(4)),
+            self.clock.run(self.entropy.random_bytes(4)),
+            self.button.run(),
+            self.watchdog.run(),
+            self._work(),
+        )
+
+    async def _work(self) -> None:
+        while True:
+            self.watchdog.watch("work", _PROGRESS_MS)
+            await self._ready()
+            self.watchdog.forget("work")
+            gc.collect()
+            try:
+                await first_of(self.agent.run(), self._unpair_on_long_press())
+            except PairletError as error:
+                tell(self.display, error)
+                await self.clock.sleep_until(self.clock.now() + _RESTART_MS)
+
+    async def _ready(self) -> None:
+        if not self.wifi.up.is_set():
+            self.display.show(Screen(STARTING, message="joining the Wi-Fi"))
+            await self.wifi.up.wait()
+        while self.clock.wall().state == UNSET:
+            self.display.show(Screen(STARTING, message="asking for the time"))
+            await self.clock.synced.wait()
+
+    async def _unpair_on_long_press(self) -> None:
+        await self.button.long_pressed()
+        trouble = await self.agent.unpair(Patience(2))
+        if trouble is not None:
+            tell(self.display, trouble)
+
+    def _network_changed(self, state: str) -> None:
+        message, advice = self.wifi.words()
+        if message:
+            self.display.show(Screen(TROUBLE, message=message, advice=advice))
+
+    def _starving(self, name: str) -> None:
+        self.display.show(Screen(TROUBLE, message="no progress: " + name, advice="The board restarts."))
+
+    def _hear(self, event: str, **fields: object) -> None:
+        if event == "code":
+            unload(_TO_FIND)
+        elif event in ("mqtt_connected", "refreshed"):
+            unload(_TO_PAIR)
+        # One line an event for whoever has the console open; the payload of none holds a secret.
+        if event != "published" and self.display_is_not_the_console():
+            print(event, " ".join(["%s=%s" % (name, fields[name]) for name in sorted(fields)]))
+
+    def display_is_not_the_console(self) -> bool:
+        """Whether the console is free for events."""
+        return hasattr(self.display, "_panel")
+
+
+def _module(name: str) -> "Any":
+    try:
+        return __import__(name)
+    except ImportError:
+        return None
+
+
+def _hosts(board: "Table") -> "Table":
+    hosts = board.get("ntp")
+    return {"hosts": (hosts,) if isinstance(hosts, str) else tuple(hosts)} if hosts else {}
+
+
+def _is_down(number: "int | None") -> "Callable[[], bool]":
+    if number is None:
+        return lambda: False
+    pin = machine.Pin(number, machine.Pin.IN, machine.Pin.PULL_UP)
+    return lambda: not pin.value()
+
+
+def tell(display: "Display", error: PairletError) -> None:
+    """Show `error` and print it: what happened and what to do."""
+    display.show(Screen(TROUBLE, message=str(error), advice=error.advice))
+    print("pairlet:", error)
+    print(error.advice)
+
+
+def _forget_start() -> None:
+    """Let go of what only the start takes: bytecode lives in the heap."""
+    for name in ("read_config", "_own", "check", "make_display", "_hosts", "_is_down"):
+        del globals()[name]
+    del Firmware._make_agent
+    gc.collect()
+
+
+def main() -> None:
+    """Run until Ctrl-C; a setting that can't be used ends it with words, and the REPL is there."""
+    display = None
+    try:
+        tables, wifi, board = read_config()
+        display = make_display(board)
+        firmware = Firmware(display, check(tables), wifi, board)
+    except PairletError as error:
+        if display is None:
+            from pairlet_board.console import ConsoleDisplay
+
+            display = ConsoleDisplay()
+        tell(display, error)
+        return
+    del tables, wifi, board
+    _forget_start()
+    try:
+        asyncio.run(firmware.run())
+    except KeyboardInterrupt:
+        print("pairlet: stopped; machine.reset() starts it again")
+    finally:
+        # What tasks were left behind must not run on beside the REPL.
+        asyncio.new_event_loop()
+
+
+if __name__ == "__main__":
+    main()
