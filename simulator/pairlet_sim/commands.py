@@ -1,4 +1,4 @@
-"""`pairlet sim authserver` and `pairlet sim broker`: the cloud on a desk, from the command line.
+"""`pairlet sim authserver`, `pairlet sim broker` and `pairlet sim board`: cloud and hardware on a desk.
 
 Exit codes as everywhere in Pairlet: 0 done (also after SIGTERM), 2 usage, 5 network (a port in use),
 7 certificate, 130 Ctrl-C. With --json stdout has one JSON object a line, each with `event` and `at`
@@ -51,11 +51,12 @@ def _complain(sentence: str, exit_code: int) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="pairlet sim", description="Stand-ins for the cloud, on this machine."
+        prog="pairlet sim", description="Stand-ins for the cloud and for hardware, on this machine."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_authserver(commands.add_parser("authserver", help="an authorization server to pair with"))
     _add_broker(commands.add_parser("broker", help="an MQTT broker that takes its tokens"))
+    _add_board(commands.add_parser("board", help="a board with MicroPython, for firmware and mpremote"))
     return parser
 
 
@@ -101,6 +102,13 @@ def _add_broker(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jwks", metavar="URL", help="the keys (default: from the issuer's metadata)")
     parser.add_argument("--audience", default="pairlet", help="aud it expects (default %(default)s)")
     parser.add_argument("--json", action="store_true", help="one JSON line when ready, nothing else")
+
+
+def _add_board(parser: argparse.ArgumentParser) -> None:
+    from .board.command import add_options
+
+    add_options(parser)
+    parser.set_defaults(run=_board)
 
 
 def _port(text: str) -> int:
@@ -257,6 +265,18 @@ async def _broker(options: argparse.Namespace) -> int:
                 return await stopped
     except BrokerError as error:
         raise CommandError(_sentence(error), _NETWORK) from error
+
+
+async def _board(options: argparse.Namespace) -> int:
+    """Run the board until a signal."""
+    from .board import BoardError
+    from .board.command import serve
+
+    try:
+        with _signals() as stopped:
+            return await serve(options, stopped)
+    except BoardError as error:
+        raise CommandError(str(error)) from error
 
 
 def _find_jwks(issuer: str) -> str:
