@@ -15,6 +15,7 @@ from bench.figures import Figure, Setting, Spread, in_turns
 from bench.processes import cpu_s, memory, peer, switches
 from bench.report import as_json, as_text
 from bench.wakeups import woken
+from support import micropython
 from support.mosquitto import find_program
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,6 +28,7 @@ EXPECTED = {
     "wakeups": (2, 1),
     "publish": (1, 0),
     "install": (3, 0),
+    "board": (7, 3),
 }
 
 
@@ -37,8 +39,10 @@ def bench(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_quick_run_brings_every_figure(name: str) -> None:
-    if name in ("memory", "wakeups", "publish"):
+    if name in ("memory", "wakeups", "publish", "board"):
         find_program("mosquitto")
+    if name == "board":
+        micropython.required()
     ran = bench(name, "--quick", "--json")
     assert ran.returncode == 0, ran.stderr
     figures = [json.loads(line) for line in ran.stdout.splitlines()]

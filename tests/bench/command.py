@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from bench import install, memory, poll, publish, start, wakeups
+from bench import board, install, memory, poll, publish, start, wakeups
 from bench.figures import Figure, Setting, Skipped
 from bench.processes import prepare_environment
 from bench.report import as_json, as_text, skipped_as_json, skipped_as_text
@@ -29,6 +29,7 @@ BENCHMARKS = {
     "wakeups": Benchmark(wakeups.measure, "wake-ups a minute of a connected device that is idle"),
     "publish": Benchmark(publish.measure, "CPU of a published sample"),
     "install": Benchmark(install.measure, "size of what is installed"),
+    "board": Benchmark(board.measure, "the firmware on a board: its .mpy files and the heap it takes"),
 }
 
 
