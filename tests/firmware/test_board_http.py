@@ -306,9 +306,8 @@ def test_connections_that_break(bench: Bench) -> None:
         refused(bench.get(f"https://127.0.0.1:{port}/"), TransportError, "127.0.0.1 refused")
 
 
+@pytest.mark.parametrize("bench", [True], ids=["micropython"], indirect=True)
 def test_too_little_memory_for_the_answer(bench: Bench) -> None:
-    if not bench.on_board:
-        pytest.skip("CPython takes what it needs")
     bench.server.script["/"] = answer(200, [], b"x" * 200_000)
     requests = [post(bench.server.url("/")), post(bench.server.url("/small"))]
     large, small = bench.process(max_body=1 << 20).run(requests).outcomes
