@@ -54,7 +54,7 @@ class Interpreter:
         self._link.setblocking(False)
         self._events.setblocking(False)
         self._unsent = b""
-        self._interrupted = 0.0
+        self._interrupted = (0.0, (0, 0))  # when, and which run of which process
         self._later: asyncio.TimerHandle | None = None
 
     # ---- life --------------------------------------------------------------------------------
@@ -148,14 +148,18 @@ class Interpreter:
 
     def interrupt(self) -> None:
         """KeyboardInterrupt in the running program, if one runs."""
-        wait = self._interrupted + _INTERRUPT_PAUSE_S - time.monotonic()
-        if wait > 0:
+        last, run = self._interrupted
+        wait = last + _INTERRUPT_PAUSE_S - time.monotonic()
+        if wait > 0 and run == self._run():
             if self._later is None:
                 self._later = asyncio.get_running_loop().call_later(wait, self._interrupt_later)
         elif self._process is not None and self._registers.byte(layout.INTERRUPT) != layout.NO_INTERRUPT:
-            self._interrupted = time.monotonic()
+            self._interrupted = (time.monotonic(), self._run())
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGINT)
+
+    def _run(self) -> tuple[int, int]:
+        return self.pid, self._registers.byte(layout.RUN)
 
     def _interrupt_later(self) -> None:
         self._later = None

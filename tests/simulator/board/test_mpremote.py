@@ -12,6 +12,7 @@ from threading import Thread
 
 import pytest
 from pairlet_sim.board import VirtualBoard
+from pairlet_sim.board.device import _layout as layout
 
 Remote = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -132,10 +133,9 @@ def test_many_connections_one_after_another(remote: Remote, board: VirtualBoard,
     (here / "main.py").write_text("while True:\n    pass\n")
     remote("fs", "cp", "main.py", ":")
     for number in range(4):
-        boots = board.boots
         remote("reset")
         # mpremote leaves before the board resets; who comes at once is cut off in the middle, as on hardware.
-        board.until(lambda boots=boots: board.board.boots > boots)
+        board.until(lambda: board.board.reset_cause == layout.HARD_RESET)
         assert remote("exec", f"print({number})").stdout == f"{number}\n"
 
 

@@ -9,7 +9,8 @@ first byte says what it is. The *events* go from the host to the board: edges at
 
 RESET_CAUSE = 0  # one of the causes below
 RAW_MODE = 1  # 1: after a soft reset out of the raw REPL, main.py is left out
-INTERRUPT = 2  # the character that interrupts the running program, 255 for none; written by the board
+INTERRUPT = 6  # the character that interrupts the running program, 255 for none; written by the board
+RUN = 7  # counts how often that was set, modulo 256; written together with it
 WIFI = 3  # one of the states below
 RSSI = 4  # dBm, signed
 RADIO_ON = 5  # 0 or 1

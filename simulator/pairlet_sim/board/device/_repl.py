@@ -35,7 +35,9 @@ def _read():
 
 def interrupt_character(number):
     """From now on `number` (-1: none) stops the running program instead of being input."""
-    _wire.write(_layout.INTERRUPT, bytes([number & 255]))
+    global _run
+    _run = (_run + 1) & 255
+    _wire.write(_layout.INTERRUPT, bytes([number & 255, _run]))
 
 
 def print_error(error):
@@ -293,6 +295,7 @@ def _paste_block():
         _write("\n=== " if character == "\n" else character)
 
 
+_run = 0
 _lines = []
 _input = sys.stdin.buffer
 _write = sys.stdout.write
