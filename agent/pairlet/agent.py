@@ -3,7 +3,7 @@
 from collections import namedtuple
 
 from .core.backoff import Backoff
-from .core.errors import ConfigError, OAuthError, PairletError, ProtocolError, UnpairedError
+from .core.errors import ConfigError, OAuthError, PairletError, ProtocolError, StoreError, UnpairedError
 from .core.outbox import Outbox
 from .core.screen import RUNNING, STARTING, Screen
 from .core.telemetry import Sample, Topics
@@ -45,6 +45,7 @@ class Agent:
         self._listener = emit
         self._metadata: ServerMetadata | None = None
         self._last_trouble = ""
+        self._seq = 0
         account = config.text("oauth.issuer") or config.text("oauth.token_endpoint")
         self.keeper = TokenKeeper(
             (account, client.client_id), ports.store, ports.clock, ports.entropy, self.emit
@@ -135,11 +136,13 @@ class Agent:
             if due is None:
                 due = keeper.token.expires_at if keeper.token else None
                 if due is not None and clock.now() >= due:
-                    keeper.forget("expired")
+                    await keeper.expire()
+                    if keeper.token is not None:
+                        continue
                     raise UnpairedError("the access token has ended, and there is no refresh token")
             if due is None or clock.now() < due:
                 # A token that is in memory only is one power cut away from being lost.
-                nap = clock.now() + (_FOREVER_MS if keeper.save_again() else _SAVE_AGAIN_MS)
+                nap = clock.now() + (_FOREVER_MS if await keeper.save_again() else _SAVE_AGAIN_MS)
                 await clock.sleep_until(nap if due is None else min(due, nap))
                 continue
             if await self._renewed():
@@ -154,7 +157,7 @@ class Agent:
         """Refresh; False when the server refused. Raises UnpairedError when the pairing is over."""
         try:
             await self._refresh(self.tell_trouble)
-        except (OAuthError, ProtocolError, ConfigError) as error:
+        except (OAuthError, ProtocolError, ConfigError, StoreError) as error:
             # Somebody may mend the server, the client or the way there; a pairing does not end for it.
             tell_error(self.emit, error)
             return False
@@ -191,16 +194,15 @@ class Agent:
         clock = self.ports.clock
         interval_ms = self.config.integer("telemetry.interval")
         assert self._link is not None
-        seq = 0
         due = clock.now()
         while True:
             wall = clock.wall()
             t = None if wall.state == UNSET else 1000 * wall.seconds
-            gap = self._outbox.add(Sample(seq, t, self.ports.sensors.read(), clock.now()))
+            gap = self._outbox.add(Sample(self._seq, t, self.ports.sensors.read(), clock.now()))
             if gap is not None:
                 self.emit("dropped", count=gap.count, **{"from": gap.first, "to": gap.last})
             self._link.sample_added()
-            seq += 1
+            self._seq += 1
             due = max(due + interval_ms, clock.now())
             await clock.sleep_until(due)
 
@@ -220,5 +222,6 @@ class Agent:
 
         trouble = await revoke(self, patience)
         async with self.ports.store.lock():
-            self.keeper.forget("asked")
+            if self.keeper.load() is not None:
+                self.keeper.forget("asked")
         return trouble

@@ -110,7 +110,7 @@ def _from_text(kind: str, text: str) -> object:
     if kind == FLAG:
         return {"true": True, "false": False}.get(text.lower(), text)
     if kind == INTEGER:
-        return int(text) if text and all(digit in "0123456789" for digit in text) else text
+        return int(text) if 0 < len(text) < 16 and all(digit in "0123456789" for digit in text) else text
     if kind == TEXTS:
         return [part.strip() for part in text.split(",") if part.strip()]
     return text

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from .core.device_grant import DeviceGrant
     from .core.discovery import Discovery
+    from .core.http import Request
     from .core.refresh_grant import RefreshGrant
     from .ports import Clock, Http
 
@@ -40,8 +41,13 @@ async def advance(machine: "AnyMachine", http: "Http", clock: "Clock") -> Step:
     if not isinstance(action, Send):
         await clock.sleep_until(action.until)
         return Step(WAITED, None)
+    return await carry_out(action.request, machine, http, clock)
+
+
+async def carry_out(request: "Request", machine: "AnyMachine", http: "Http", clock: "Clock") -> Step:
+    """The exchange of a Send: `machine` hears how it went."""
     try:
-        response = await http.exchange(action.request)
+        response = await http.exchange(request)
     except (TransportError, TlsError) as error:
         machine.transport_failed(clock.now())
         return Step(EXCHANGED, error)
@@ -69,14 +75,16 @@ class Patience:
     """Gives up after `tries` failures in a row: what a command that somebody waits for does."""
 
     def __init__(self, tries: int):
-        self._tries = tries
+        self._tries = self._left = tries
 
     def __call__(self, error: "PairletError | None") -> None:
         """Count `error`; raise it when it was one too many, or one that trying again won't mend."""
-        if error is not None:
-            self._tries -= 1
-            if self._tries <= 0 or isinstance(error, TlsError):
-                raise error
+        if error is None:
+            self._left = self._tries
+            return
+        self._left -= 1
+        if self._left <= 0 or isinstance(error, TlsError):
+            raise error
 
 
 async def first_of(*coroutines: "Coroutine[object, object, None]") -> None:
@@ -153,7 +161,7 @@ async def uninterrupted(
         await ended.wait()
     except asyncio.CancelledError:
         try:
-            await first_of(_wait(ended), clock.sleep_until(clock.now() + limit_ms))
+            await first_of(wait_for(ended), clock.sleep_until(clock.now() + limit_ms))
         finally:
             task.cancel()
             try:
@@ -166,5 +174,6 @@ async def uninterrupted(
     return results[0]
 
 
-async def _wait(event: asyncio.Event) -> None:
+async def wait_for(event: asyncio.Event) -> None:
+    """Until `event` is set, as a coroutine for first_of."""
     await event.wait()

@@ -43,6 +43,8 @@ class TokenKeeper:
         self._chance = entropy.random_bytes(1)[0]
         self._busy = asyncio.Lock()
         self._saved = True
+        # What was last seen on the disk; a token that is not saved yet may only replace that.
+        self._on_disk: bytes | None = None
         self.token: Token | None = None
 
     def load(self) -> "Token | None":
@@ -58,18 +60,48 @@ class TokenKeeper:
         clock = self._clock
         record = token.to_record(clock.now(), clock.wall(), clock.boot_id())
         record["issuer"], record["client_id"] = self._account
-        self._store.save(_NAME, json.dumps(record).encode())
+        data = json.dumps(record).encode()
+        self._store.save(_NAME, data)
+        self._on_disk = data
         self._saved = True
         self.token = token
 
-    def save_again(self) -> bool:
-        """Try once more to save what the disk had no room for; False when there still is none."""
-        if not self._saved and self.token is not None:
-            try:
-                self.save(self.token)
-            except StoreError:
-                return False
+    def _keep(self, token: Token) -> None:
+        """Save `token`; without room on the disk it counts all the same, and save_again tries later.
+
+        The server has given up what it replaces: losing the new one from memory too would be worse.
+        """
+        try:
+            self.save(token)
+        except StoreError as error:
+            self.token, self._saved = token, False
+            tell_error(self._emit, error)
+
+    async def save_again(self) -> bool:
+        """Try once more to save what the disk had no room for; False when there still is none.
+
+        What another process has put there meanwhile (a newer pairing, or none) is left alone.
+        """
+        if self._saved or self.token is None:
+            return True
+        try:
+            async with self._store.lock():
+                if self._store.load(_NAME) == self._on_disk:
+                    self.save(self.token)
+                else:
+                    self._saved = True
+                    self.load()
+        except StoreError:
+            return False
         return True
+
+    async def expire(self) -> None:
+        """The token has ended and nothing can renew it: forget it, unless the store holds another one."""
+        async with self._store.lock():
+            ended = self.token
+            stored = self.load()
+            if ended is None or stored is None or stored.access_token == ended.access_token:
+                self.forget("expired")
 
     def forget(self, reason: str) -> None:
         """Un-pair: remove the token. Raises StoreError."""
@@ -113,22 +145,23 @@ class TokenKeeper:
         """
         from .core.refresh_grant import REFRESHED, RefreshGrant  # a board forgets it in between
 
+        sent = self.token
         async with self._busy:
             grant: RefreshGrant | None = None
-            sent = self.token
             while True:
                 async with self._store.lock():
                     if self._adopt(sent):
-                        return
+                        if self.is_usable():
+                            return
+                        # Another process was faster, long ago: what we were about to send is dead.
+                        sent, grant = self.token, None
                     if self.token is None:
                         self._emit("unpaired", reason="another process removed the token")
                         raise UnpairedError("another process has un-paired this device")
                     if grant is None:
                         if must_keep:
                             self.save(self.token)
-                        grant = RefreshGrant(
-                            metadata, client, self.token, seed=self._entropy.random_bytes(4)
-                        )
+                        grant = RefreshGrant(metadata, client, self.token, seed=self._entropy.random_bytes(4))
                     # The answer may hold the only refresh token that is still good.
                     step = await uninterrupted(self._exchange(grant, http), self._clock, _FAREWELL_MS)
                     if grant.state == REFRESHED:
@@ -147,19 +180,11 @@ class TokenKeeper:
         await self._clock.sleep_until(grant.due)
 
     def _adopt(self, sent: "Token | None") -> bool:
-        """Whether the store holds another token than `sent`, which then becomes ours."""
-        if not self._saved and self.token is not None:
-            # The disk was full when this one came; what is on it is older.
-            self.save(self.token)
-            return False
-        stored = self._read()
-        if stored is None:
-            self.token = None
-            return False
-        if sent is not None and stored.access_token == sent.access_token:
-            return False
-        self.token = stored
-        return self.is_usable()
+        """Take what the store holds; whether that is another token than `sent`."""
+        if not self._saved:
+            return self.token is not None and not self.token.is_same(sent)
+        self.token = self._read()
+        return self.token is not None and not self.token.is_same(sent)
 
     def _settle(self, grant: "RefreshGrant") -> None:
         """Take the result of a grant that has ended."""
@@ -169,12 +194,7 @@ class TokenKeeper:
             token = grant.renewed
             assert token is not None
             rotated = self.token is None or token.refresh_token != self.token.refresh_token
-            try:
-                self.save(token)
-            except StoreError as error:
-                # The old one is dead on the server: losing the new one from memory too would be worse.
-                self.token, self._saved = token, False
-                tell_error(self._emit, error)
+            self._keep(token)
             self._emit("refreshed", expires_in=token.expires_in, rotated=rotated)
         if grant.state == REJECTED:
             self.forget("invalid_grant")
@@ -182,11 +202,11 @@ class TokenKeeper:
         if grant.state == REFUSED:
             if grant.rotated is not None and self.token is not None:
                 self.token.refresh_token = grant.rotated
-                self.save(self.token)
+                self._keep(self.token)
             raise _error_of(grant)
 
     def _read(self) -> "Token | None":
-        data = self._store.load(_NAME)
+        data = self._on_disk = self._store.load(_NAME)
         if data is None:
             return None
         from .core.json_object import parse
@@ -197,11 +217,12 @@ class TokenKeeper:
             token = Token.from_record(record, clock.now(), clock.wall(), clock.boot_id())
         except ProtocolError as error:
             place = self._store.set_aside(_NAME)
-            tell_error(self._emit,
+            tell_error(
+                self._emit,
                 StoreError(
                     f"the stored token can't be read ({error}); it is kept as {place}",
                     "Pair the device again: pairlet pair.",
-                )
+                ),
             )
             return None
         account = (record.get("issuer"), record.get("client_id"))

@@ -6,7 +6,7 @@ from .core import telemetry
 from .core.backoff import Backoff
 from .core.errors import BrokerError, PairletError, TlsError, TransportError
 from .core.mqtt import DISCONNECTED, Credentials, Message, is_failure
-from .drive import first_of
+from .drive import first_of, wait_for
 from .events import tell_error
 
 TYPE_CHECKING = False
@@ -31,6 +31,10 @@ _ACKNOWLEDGED_MS = 15000
 RENEWED = "the token was renewed"
 # CONNACK 4 and 5, MQTT 5's 0x86 and 0x87: the broker does not like the token.
 _TOKEN_REFUSED = (4, 5, 0x86, 0x87)
+_RENEW_MS = 30000
+_RENEW_AGAIN_MS = 3600000
+# MQTT 5: topic name invalid, packet too large, payload format invalid. Trying again changes nothing.
+_UNFIT = (0x90, 0x95, 0x99)
 
 
 class Link:
@@ -66,6 +70,7 @@ class Link:
         self._connected_at: int | None = None
         self._reason = ""
         self._last_error = ""
+        self._renewed_at: int | None = None
 
     def sample_added(self) -> None:
         """There is something in the outbox."""
@@ -110,28 +115,44 @@ class Link:
         except BrokerError as error:
             self._tell(error)
             if error.reason_code in _TOKEN_REFUSED:
-                await self._renew()
+                await self._renew_once_in_a_while()
             return False
         except (TransportError, TlsError) as error:
             self._tell(error)
             return False
-        self._last_error = ""
+        self._renewed_at = None
         self._connected_at = self._clock.now()
         self._emit("mqtt_connected")
         self._reason = RENEWED
-        planned = False
+        planned, refused = False, None
         try:
             await first_of(self._listen(), self._publish())
         except _Renewed:
             planned = True
         except (TransportError, BrokerError) as error:
             self._reason = str(error)
+            if isinstance(error, BrokerError):
+                refused = error
         if self._clock.now() - self._connected_at >= _STABLE_MS:
             self._backoff.reset()
+            self._last_error = ""
         self._connected_at = None
         await self._mqtt.disconnect()
         self._emit("mqtt_disconnected", reason=self._reason)
+        if refused is not None:
+            self._tell(refused)
         return planned
+
+    async def _renew_once_in_a_while(self) -> None:
+        """Get another token for a broker that refuses this one; at once, but then hourly at the most.
+
+        A broker that takes none of them must not wear out the authorization server. And the
+        broker is not kept waiting for a server that does not answer.
+        """
+        now = self._clock.now()
+        if self._renewed_at is None or now - self._renewed_at >= _RENEW_AGAIN_MS:
+            self._renewed_at = now
+            await self._at_most(_RENEW_MS, self._renew())
 
     async def _connect(self) -> None:
         token = self._keeper.token
@@ -153,10 +174,19 @@ class Link:
             sample = self._outbox.oldest()
             if sample is None:
                 self._filled.clear()
-                await first_of(_wait(self._filled), _wait(self._renewed))
+                await first_of(wait_for(self._filled), wait_for(self._renewed))
                 continue
             payload = telemetry.encode(sample, self._is_historical(sample))
-            await self._send(Message(self._topics.telemetry, payload, 1, False))
+            try:
+                await self._send(Message(self._topics.telemetry, payload, 1, False))
+            except BrokerError as error:
+                if error.reason_code not in _UNFIT:
+                    raise
+                # It will never be taken; what waits behind it may be.
+                self._outbox.acknowledge(sample.seq)
+                self._tell(error)
+                self._emit("dropped", count=1, **{"from": sample.seq, "to": sample.seq})
+                continue
             self._outbox.acknowledge(sample.seq)
             self._emit("published", count=1, backlog=len(self._outbox))
         raise _Renewed()
@@ -194,7 +224,3 @@ class Link:
 
 class _Renewed(Exception):
     """The link is to be made anew, with the new token."""
-
-
-async def _wait(event: asyncio.Event) -> None:
-    await event.wait()

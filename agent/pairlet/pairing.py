@@ -1,25 +1,31 @@
 """Pairing: asks for a code, shows it while it counts down, and comes back with a token."""
 
+from .core.backoff import Backoff
 from .core.device_grant import APPROVED, DENIED, EXPIRED, DeviceGrant
-from .core.errors import ConfigError, OAuthError, PairletError
+from .core.errors import ConfigError, IssuerError, OAuthError, PairletError, ProtocolError
+from .core.machine import Send
 from .core.screen import CODE, STARTING, Screen
 from .core.screen import DENIED as SCREEN_DENIED
 from .core.screen import EXPIRED as SCREEN_EXPIRED
 from .core.screen import PAIRED as SCREEN_PAIRED
-from .drive import drive, first_of
+from .drive import carry_out, first_of, uninterrupted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .agent import Agent
     from .core.device_grant import DeviceCode
+    from .core.http import Request
     from .core.token import Token
-    from .drive import Patience
-    from .events import Emit
-    from .ports import Clock, Display, Http
+    from .drive import Patience, Step, Trouble
 
 # What the first request carries anyway (RFC 6749 section 3.2: a parameter must not repeat).
 _OWN_PARAMETERS = ("client_id", "client_secret", "scope", "device_id", "device_name")
 _STORE_LOOK_MS = 5000
+# How long a stop waits for the answer to a poll under way: it may be the token.
+_FAREWELL_MS = 5000
+_LONGEST_PAUSE_MS = 300000
+_ROOM = "room"
+_ROOM_BYTES = 8192
 
 
 async def pair_once(agent: "Agent", patience: "Patience | None") -> "Token":
@@ -31,6 +37,9 @@ async def pair_once(agent: "Agent", patience: "Patience | None") -> "Token":
     metadata = await agent.find(patience or agent.tell_trouble)
     if not metadata.offers_device_grant():
         metadata.require("device_authorization_endpoint")
+    # A disk without room must be known before a person is asked, not after.
+    ports.store.save(_ROOM, bytes(_ROOM_BYTES))
+    ports.store.delete(_ROOM)
     grant = DeviceGrant(
         metadata,
         agent.client,
@@ -39,16 +48,7 @@ async def pair_once(agent: "Agent", patience: "Patience | None") -> "Token":
         seed=ports.entropy.random_bytes(4),
         insecure_http=config.flag("oauth.insecure_http"),
     )
-    token = await Pairing(grant, ports.http, ports.clock, ports.display, agent.emit, patience).run()
-    async with ports.store.lock():
-        agent.keeper.save(token)
-    agent.emit(
-        "paired",
-        scope=token.scope,
-        expires_in=token.expires_in,
-        has_refresh_token=token.refresh_token is not None,
-    )
-    return token
+    return await Pairing(grant, agent, patience or agent.tell_trouble).run()
 
 
 def _announcement(agent: "Agent") -> "list[tuple[str, str | None]]":
@@ -76,19 +76,33 @@ async def pair_with_people(agent: "Agent") -> None:
     """
     codes = agent.config.integer("pairing.codes")
     left = 0 if agent.config.text("pairing.start") == "prompt" else codes
+    clock = agent.ports.clock
+    backoff = Backoff(5000, _LONGEST_PAUSE_MS, agent.ports.entropy.random_bytes(4))
     while agent.keeper.token is None:
         if left <= 0:
             await _wait_for_person(agent)
             left = codes
             continue
-        left -= 1
         try:
-            await pair_once(agent, None)
+            # Somebody may pair the device with `pairlet pair` while a code is shown here.
+            await first_of(_pair(agent), _watch_store(agent))
+            left -= 1
         except OAuthError as error:
+            left -= 1
             if error.error == "access_denied":
                 left = 0
             elif error.error != "expired_token":
                 raise
+        except IssuerError:
+            raise
+        except ProtocolError as error:
+            # A captive portal, or a server that is being set up: not for a person to mend here.
+            agent.tell_trouble(error)
+            await clock.sleep_until(clock.now() + backoff.delay_ms())
+
+
+async def _pair(agent: "Agent") -> None:
+    await pair_once(agent, None)
 
 
 async def _wait_for_person(agent: "Agent") -> None:
@@ -107,36 +121,27 @@ async def _watch_store(agent: "Agent") -> None:
 class Pairing:
     """One run of a DeviceGrant with a person in front of the display.
 
-    `patience` counts failures until there is a code; after that only the grant's own end counts.
+    `trouble` hears what goes wrong until there is a code, and may raise to give up; after that only
+    the grant's own end counts.
     """
 
-    def __init__(
-        self,
-        grant: DeviceGrant,
-        http: "Http",
-        clock: "Clock",
-        display: "Display",
-        emit: "Emit",
-        patience: "Patience | None" = None,
-    ):
+    def __init__(self, grant: DeviceGrant, agent: "Agent", trouble: "Trouble"):
         self._grant = grant
-        self._http = http
-        self._clock = clock
-        self._display = display
-        self._emit = emit
-        self._patience = patience
+        self._agent = agent
+        self._clock = agent.ports.clock
+        self._display = agent.ports.display
+        self._emit = agent.emit
+        self._patience = trouble
         self._trouble = ""
         self._told = False
 
     async def run(self) -> "Token":
-        """Return the token. Raises OAuthError (access_denied, expired_token, others), ProtocolError, and
-        what `patience` raises."""
+        """Return the token, which is stored then. Raises OAuthError (access_denied, expired_token, others),
+        ProtocolError, StoreError, and what `trouble` raises."""
         await first_of(self._drive(), self._count_down())
         grant = self._grant
         if grant.state == APPROVED and grant.token is not None:
-            token = grant.token
-            self._display.show(Screen(SCREEN_PAIRED, scope=token.scope))
-            return token
+            return grant.token
         error = grant.error
         assert error is not None
         if grant.state == DENIED:
@@ -148,13 +153,40 @@ class Pairing:
         raise error
 
     async def _drive(self) -> None:
-        await drive(self._grant, self._http, self._clock, self._hear)
+        clock = self._clock
+        while True:
+            action = self._grant.next_action(clock.now())
+            if action is None:
+                return
+            if not isinstance(action, Send):
+                await clock.sleep_until(action.until)
+                continue
+            # Once a person has approved, the server tells only once: Ctrl-C must not lose that answer.
+            step = await uninterrupted(self._exchange(action.request), clock, _FAREWELL_MS)
+            self._hear(step.error)
+
+    async def _exchange(self, request: "Request") -> "Step":
+        step = await carry_out(request, self._grant, self._agent.ports.http, self._clock)
+        token = self._grant.token
+        if token is not None:
+            await self._keep(token)
+        return step
+
+    async def _keep(self, token: "Token") -> None:
+        async with self._agent.ports.store.lock():
+            self._agent.keeper.save(token)
+        self._display.show(Screen(SCREEN_PAIRED, scope=token.scope))
+        self._emit(
+            "paired",
+            scope=token.scope,
+            expires_in=token.expires_in,
+            has_refresh_token=token.refresh_token is not None,
+        )
 
     def _hear(self, error: "PairletError | None") -> None:
         code = self._grant.code
         if code is None:
-            if self._patience is not None and not isinstance(error, OAuthError):
-                self._patience(error)
+            self._patience(error)
             return
         self._trouble = "" if error is None else f"{error}; trying again"
         if not self._told:
@@ -189,4 +221,5 @@ class Pairing:
         )
 
     def _seconds_left(self, code: "DeviceCode") -> int:
-        return max(0, code.expires_at - self._clock.now() + 999) // 1000
+        left_ms: int = code.expires_at - self._clock.now()
+        return max(0, left_ms + 999) // 1000

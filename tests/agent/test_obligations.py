@@ -7,26 +7,29 @@ import asyncio
 import io
 import json
 import re
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import zxingcpp
+from pairlet.agent import Agent, Ports
+from pairlet.config import Config
 from pairlet.core.client import Client
-from pairlet.core.device_grant import DeviceGrant
 from pairlet.core.errors import ConfigError, OAuthError, TlsError
 from pairlet.core.http import Request
-from pairlet.core.metadata import ServerMetadata
 from pairlet.core.token import Token
 from pairlet.core.wall import SYNCED, Wall
+from pairlet.device import Device
+from pairlet.drive import Patience
 from pairlet.linux.clock import SystemClock
 from pairlet.linux.drawing.look import Look
+from pairlet.linux.entropy import SystemEntropy
 from pairlet.linux.http import RequestsHttp
 from pairlet.linux.plain_display import PlainDisplay
 from pairlet.linux.store import FileStore
 from pairlet.linux.terminal import TerminalDisplay
-from pairlet.pairing import Pairing
 from support.certificates import CertificateAuthority
 from support.https_server import HttpsServer, answer
 from support.vt100 import BLACK, Terminal
@@ -81,18 +84,29 @@ Events = list[tuple[str, dict[str, object]]]
 def pair(server: HttpsServer, ca_file: str, display: object) -> tuple[Token, Events]:
     """Pair once with the real edges; returns the token and the events."""
     events: Events = []
-    endpoints: dict[str, str | None] = {
+    endpoints = {
         "device_authorization_endpoint": server.url("/device"),
         "token_endpoint": server.url("/token"),
     }
-    pairing = Pairing(
-        DeviceGrant(ServerMetadata(None, endpoints), Client("tv"), seed=b"1234"),
-        RequestsHttp(ca_file=ca_file),
-        SystemClock(),
-        display,  # type: ignore[arg-type]
-        lambda event, **fields: events.append((event, fields)),
-    )
-    return asyncio.run(pairing.run()), events
+    with tempfile.TemporaryDirectory() as folder:
+        ports = Ports(
+            clock=SystemClock(),
+            http=RequestsHttp(ca_file=ca_file),
+            display=display,
+            store=FileStore(Path(folder) / "state"),
+            entropy=SystemEntropy(),
+            sensors=None,
+            button=None,
+            mqtt=None,
+        )
+        agent = Agent(
+            Config.from_tables({"oauth": endpoints}, "test"),
+            Client("tv"),
+            Device("d1", "Kitchen"),
+            ports,
+            lambda event, **fields: events.append((event, fields)),
+        )
+        return asyncio.run(agent.pair(Patience(1))), events
 
 
 class Watched:

@@ -10,6 +10,7 @@ the server can't be reached; we read a fault as the latter, since nothing in it 
 from .errors import OAuthError, ProtocolError
 from .http import Response
 from .json_object import parse
+from .secret import Secret
 from .text import clean
 
 TYPE_CHECKING = False
@@ -44,8 +45,11 @@ class Answer:
         return f"<Answer {self.kind}>"
 
 
-def read_answer(response: Response) -> Answer:
-    """Sort `response` into success, error or fault. Never raises."""
+def read_answer(response: Response, *secrets: Secret) -> Answer:
+    """Sort `response` into success, error or fault. Never raises.
+
+    `secrets`: what the server was sent; some servers quote it in their error_description.
+    """
     retry_after_ms = 1000 * _retry_after_s(response)
     try:
         members = parse(response.body)
@@ -63,7 +67,12 @@ def read_answer(response: Response) -> Answer:
     if code in _SERVER_TROUBLE or (troubled and code not in _STILL_POLLING):
         return Answer(FAULT, members, _fault(response, f"and '{code}'"), retry_after_ms)
     description = members.get("error_description")
-    description = clean(description) if isinstance(description, str) else None
+    if isinstance(description, str):
+        for secret in secrets:
+            description = description.replace(secret.reveal(), "<secret>")
+        description = clean(description)
+    else:
+        description = None
     return Answer(ERROR, members, OAuthError(code, description), retry_after_ms)
 
 

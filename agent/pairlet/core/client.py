@@ -43,6 +43,11 @@ class Client:
         self.client_auth = client_auth
         self._client_secret = client_secret
 
+    @property
+    def secrets(self) -> "list[Secret]":
+        """What must not be shown when a server quotes it."""
+        return [self._client_secret] if self._client_secret else []
+
     def request(self, url: str, parameters: "Pairs") -> Request:
         """A POST of `parameters` to `url` that identifies or authenticates this client.
 

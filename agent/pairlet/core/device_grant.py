@@ -180,7 +180,10 @@ class DeviceGrant(Machine):
     def receive(self, response: Response, now: int) -> None:
         """Take the answer to the last request."""
         self.check("fault")  # only while a request is under way
-        answer = read_answer(response)
+        secrets = self._client.secrets
+        if self.code is not None:
+            secrets = [self.code.device_code] + secrets
+        answer = read_answer(response, *secrets)
         if self.state == ASKING:
             self._receive_code(answer, now)
         else:
@@ -235,7 +238,6 @@ class DeviceGrant(Machine):
         self.step("token")
 
     def _receive_error(self, answer: Answer, now: int) -> None:
-        answer.error.hide(self._code().device_code)
         code = answer.error.error
         late = now >= self._code().expires_at
         if code in ("authorization_pending", "slow_down"):

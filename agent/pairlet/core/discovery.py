@@ -64,11 +64,10 @@ class Discovery(Machine):
     def receive(self, response: Response, now: int) -> None:
         """Take the answer to the last request."""
         self.check("fault")  # only while a request is under way
+        answer = read_answer(response)
         if response.status == 429 or response.status >= 500:
-            answer = read_answer(response)
             self._wait(answer.error, now + max(answer.retry_after_ms, self._backoff.delay_ms()))
             return
-        answer = read_answer(response)
         if answer.kind != SUCCESS:
             self._pass_over(answer.error)
             return

@@ -4,10 +4,6 @@
 holds a secret, and text that came from a server is cleaned before it gets here.
 """
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from .secret import Secret
-
 EXIT_DONE = 0
 EXIT_USAGE = 2
 EXIT_DENIED = 3
@@ -83,12 +79,6 @@ class OAuthError(PairletError):
         self.error = error
         self.error_description = error_description
         self.exit_code = _EXIT_CODES.get(error, EXIT_REFUSED)
-
-    def hide(self, secret: "Secret") -> None:
-        """Take `secret`, which the server was sent, out of what it answered: some servers quote it."""
-        if self.error_description:
-            self.error_description = self.error_description.replace(secret.reveal(), "<secret>")
-            self.message = "the authorization server answered " + self.error + ": " + self.error_description
 
 
 class UnpairedError(PairletError):

@@ -68,14 +68,13 @@ class RefreshGrant(Machine):
     def receive(self, response: Response, now: int) -> None:
         """Take the answer to the last request."""
         self.check("fault")  # only while a request is under way
-        answer = read_answer(response)
+        answer = read_answer(response, self._refresh_token, *self._client.secrets)
         if answer.kind == SUCCESS and "access_token" not in answer.members:
             fault = ProtocolError("the server answered neither a token nor an error")
             self._meet_fault(fault, answer.retry_after_ms, now)
         elif answer.kind == FAULT:
             self._meet_fault(answer.error, answer.retry_after_ms, now)
         elif answer.kind == ERROR:
-            answer.error.hide(self._refresh_token)
             self.error = answer.error
             self.step("invalid_grant" if answer.error.error == "invalid_grant" else "error")
         else:

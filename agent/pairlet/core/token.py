@@ -67,6 +67,14 @@ class Token:
             scope=_scope_member(members) or scope,
         )
 
+    def is_same(self, other: "Token | None") -> bool:
+        """Whether `other` has the same access token and the same refresh token."""
+        return (
+            other is not None
+            and other.access_token == self.access_token
+            and other.refresh_token == self.refresh_token
+        )
+
     def remaining_ms(self, now: int) -> "int | None":
         """How long it is still good; 0 when it has ended, None when nobody knows."""
         return None if self.expires_at is None else max(0, self.expires_at - now)
@@ -121,21 +129,26 @@ class Token:
         access_token = secret_member(record, "access_token")
         if access_token is None:
             raise ProtocolError("the record has no access_token")
+        refresh_token = secret_member(record, "refresh_token")
         expires_in = seconds_member(record, "expires_in", _TEN_YEARS_S)
         expires_at = None
         if expires_in is not None:
-            ends, expires_at = record.get("ends"), now
-            kept = record.get("expires_at")
+            ends, kept = record.get("ends"), record.get("expires_at")
+            # Without a refresh token there is nothing to do about an end that may have come: whoever
+            # takes the token will tell.
+            expires_at = now if refresh_token is not None else None
             if boot_id and record.get("boot_id") == boot_id and isinstance(kept, int):
                 expires_at = min(kept, now + 1000 * expires_in)
             elif isinstance(ends, int) and wall.state == SYNCED and 0 <= ends - wall.seconds <= expires_in:
                 expires_at = now + 1000 * (ends - wall.seconds)
+            elif isinstance(ends, int) and wall.state == SYNCED and ends < wall.seconds:
+                expires_at = now
         scope = record.get("scope")
         return Token(
             access_token,
             expires_in=expires_in,
             expires_at=expires_at,
-            refresh_token=secret_member(record, "refresh_token"),
+            refresh_token=refresh_token,
             scope=clean(scope, 2000) if isinstance(scope, str) else "",
         )
 

@@ -38,7 +38,7 @@ def _run(words: list[str]) -> int:
         stopped = Stop(quietly=arguments.command == "run")
         return asyncio.run(stopped.guard(COMMANDS[arguments.command](arguments, output)))
     except PairletError as error:
-        if error.exit_code not in _TOLD_BY_EVENT:
+        if output.last_event not in _TOLD_BY_EVENT:
             tell_error(output.event, error)
         output.error(error)
         return error.exit_code
@@ -48,7 +48,7 @@ def _run(words: list[str]) -> int:
 
 
 # Denied and expired are events of their own; saying them again as an error would count them twice.
-_TOLD_BY_EVENT = (3, 4)
+_TOLD_BY_EVENT = ("denied", "expired")
 
 
 class Stop:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING
 from ..agent import Agent, Ports
 from ..config import Config
 from ..core.client import Client
-from ..core.errors import ConfigError
+from ..core.errors import ConfigError, StoreError
 from ..core.secret import Secret
 from ..core.token import Token
 from ..device import Device, identify
 from ..drive import Patience
+from ..events import tell_error
 from .button import SignalButton
 from .clock import SystemClock
 from .display import open_display
@@ -54,10 +56,16 @@ def configuration(arguments: argparse.Namespace) -> Config:
 
 def _from_file(named: str | None) -> Config:
     for place in [named] if named else _PLACES:
-        path = Path(place).expanduser()
-        if named or path.is_file():
+        path = _expanded(place)
+        # os.path, not Path.is_file: a home that this user may not look into holds no file for it.
+        if named or os.path.isfile(path):
             return _read(path)
     return Config({})
+
+
+def _expanded(name: str) -> Path:
+    """`name` with its "~"; without a home to stand for, as it is."""
+    return Path(os.path.expanduser(name))
 
 
 def _read(path: Path) -> Config:
@@ -76,19 +84,19 @@ def _read(path: Path) -> Config:
         keys = tables.get(table)
         value = keys.get(key) if isinstance(keys, dict) else None
         if isinstance(keys, dict) and isinstance(value, str):
-            keys[key] = str(path.parent / Path(value).expanduser())
+            keys[key] = str(path.parent / _expanded(value))
     return Config.from_tables(tables, str(path))
 
 
 def state_folder(config: Config) -> Path:
     """Where the state is: as configured, systemd's STATE_DIRECTORY, or the place of this user."""
     if config.text("store.dir"):
-        return Path(config.text("store.dir")).expanduser()
+        return _expanded(config.text("store.dir"))
     if os.environ.get("STATE_DIRECTORY"):
         return Path(os.environ["STATE_DIRECTORY"].partition(":")[0])
     if os.geteuid() == 0:
         return Path("/var/lib/pairlet")
-    return Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "pairlet"
+    return _expanded(os.environ.get("XDG_STATE_HOME") or "~/.local/state") / "pairlet"
 
 
 def _client(config: Config) -> Client:
@@ -101,7 +109,7 @@ def _client(config: Config) -> Client:
     file = config.text("oauth.client_secret_file")
     if file:
         try:
-            text = Path(file).expanduser().read_text(encoding="utf-8").strip()
+            text = _expanded(file).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not text"
             raise ConfigError(
@@ -116,7 +124,7 @@ def _client(config: Config) -> Client:
 
 def _ca_file(config: Config, table: str) -> str | None:
     name = config.text(table + ".ca_file") or config.text("oauth.ca_file")
-    return str(Path(name).expanduser()) if name else None
+    return str(_expanded(name)) if name else None
 
 
 class Joined:
@@ -202,12 +210,17 @@ async def token(arguments: argparse.Namespace, output: Output) -> int:
     """Print a valid access token."""
     found = await _usable_token(arguments, output)
     if output.as_json:
-        expires_in = found.expires_in
+        remaining_ms = found.remaining_ms(SystemClock().now())
+        expires_in = None if remaining_ms is None else remaining_ms // 1000
         output.event(
             "token", access_token=found.access_token.reveal(), expires_in=expires_in, scope=found.scope
         )
     else:
         output.line(found.access_token.reveal())
+    if not output.is_read:
+        raise StoreError(
+            "the token could not be written", "Check where the output goes: a full disk, a closed pipe?"
+        )
     return 0
 
 
@@ -217,6 +230,9 @@ async def exec_command(arguments: argparse.Namespace, output: Output) -> int:
     environment = dict(os.environ, PAIRLET_ACCESS_TOKEN=found.access_token.reveal())
     words = arguments.words
     sys.stdout.flush()
+    # Python ignores these, and the command would inherit that.
+    for name in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(name, signal.SIG_DFL)
     try:
         os.execvpe(words[0], words, environment)
     except OSError as error:
@@ -274,6 +290,7 @@ async def unpair(arguments: argparse.Namespace, output: Output) -> int:
     finally:
         joined.display.close()
     if trouble is not None:
+        tell_error(output.event, trouble)
         output.say(f"pairlet: the server could not be told: {trouble}")
         output.say("The token is gone from this device; remove the device on the server's own page as well.")
     elif not output.as_json:
@@ -289,4 +306,3 @@ COMMANDS = {
     "status": status,
     "unpair": unpair,
 }
-

@@ -17,6 +17,12 @@ class Output:
         self.as_json = as_json
         self._stdout: TextIO | None = stdout
         self._stderr: TextIO | None = stderr
+        self.last_event = ""
+
+    @property
+    def is_read(self) -> bool:
+        """Whether everything so far has reached stdout."""
+        return self._stdout is not None
 
     @property
     def people(self) -> TextIO:
@@ -26,6 +32,7 @@ class Output:
 
     def event(self, event: str, **fields: object) -> None:
         """Print an event as one JSON line (RFC 8259) with the time (RFC 3339); nothing without --json."""
+        self.last_event = event
         if self.as_json:
             at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
             self.line(json.dumps({"event": event, "at": at, **fields}))

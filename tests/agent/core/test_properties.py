@@ -297,7 +297,8 @@ def test_records_are_a_value_or_a_typed_error(record: dict[str, object], now: in
 def test_a_kept_token_never_looks_younger_than_it_was(
     expires_in: int, age_ms: int, wall_then: Wall, now: int, wall_now: Wall
 ) -> None:
-    token = Token.from_answer({"access_token": "x", "token_type": "Bearer", "expires_in": expires_in}, 0)
+    members = {"access_token": "x", "token_type": "Bearer", "expires_in": expires_in, "refresh_token": "r"}
+    token = Token.from_answer(members, 0)
     again = Token.from_record(token.to_record(age_ms, wall_then), now, wall_now)
     assert again.expires_at is not None and again.expires_at >= now
     life_ms = again.expires_at - now

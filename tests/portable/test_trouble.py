@@ -1,0 +1,279 @@
+"""What goes wrong in the field, told to the whole agent: nothing is lost, nobody is hammered."""
+
+import asyncio
+import json
+
+from fakes import MemoryBroker
+from pairlet.core.errors import TransportError, UnpairedError
+from pairlet.core.http import Response
+from pairlet.drive import Patience
+from test_agent import MINUTE, Rig, raised
+
+
+def cancelled(rig, story):
+    """Run the agent beside `story(rig)`, and stop it when that has ended."""
+
+    async def both():
+        task = asyncio.create_task(rig.agent.run())
+        await story()
+        task.cancel()
+        try:
+            await task
+        except asyncio.CancelledError:
+            pass
+
+    rig.run(both())
+
+
+def without_refresh_token(rig):
+    def answer(request):
+        response = rig.server(request)
+        members = json.loads(response.body)
+        members.pop("refresh_token", None)
+        return Response(response.status, response.headers, json.dumps(members).encode())
+
+    return answer
+
+
+def test_a_refresh_that_another_process_made_meanwhile_is_not_undone():
+    """While one backs off another refreshes; when the first wakes, that token has ended already."""
+    rig = Rig(token_s=60)
+    rig.run(rig.agent.pair(Patience(3)))
+    other = Rig(store=rig.store, clock=rig.clock)
+    down = []
+
+    def answer(request):
+        if b"grant_type=refresh_token" in request.body and not down:
+            down.append(request)
+            other.http.answer = rig.server
+            return TransportError("no route")
+        return rig.server(request)
+
+    rig.http.answer = answer
+    rig.clock.time += 58000
+
+    async def story():
+        mine = asyncio.create_task(rig.agent.usable_token(Patience(9)))
+        while not down:
+            await asyncio.sleep(0)
+        await other.agent.usable_token(Patience(3))
+        rig.clock.time += 59000
+        return await mine
+
+    token = rig.run(story())
+    assert token.access_token.reveal() == rig.server.live_access_token
+    assert rig.record()["refresh_token"] == rig.server.live_refresh_token
+
+
+def test_a_new_pairing_by_another_process_outlives_the_end_of_the_old_one():
+    rig = Rig(broker=MemoryBroker(), token_s=60)
+    rig.http.answer = without_refresh_token(rig)
+    other = Rig(store=rig.store, clock=rig.clock, token_s=86400)
+    other.http.answer = without_refresh_token(other)
+    other.server._count = 100  # tokens of its own
+
+    async def story():
+        await rig.clock.sleep_until(30000)
+        await other.agent.pair(Patience(3))
+        await rig.clock.sleep_until(5 * MINUTE)
+
+    cancelled(rig, story)
+    assert "unpaired" not in rig.names() and rig.names().count("paired") == 1
+    assert rig.record()["access_token"] == other.server.live_access_token
+
+
+def test_pairing_elsewhere_ends_the_code_here():
+    rig = Rig("wait", broker=MemoryBroker())
+    other = Rig(store=rig.store, clock=rig.clock)
+
+    async def story():
+        await rig.clock.sleep_until(30000)
+        await other.agent.pair(Patience(3))
+        await rig.clock.sleep_until(2 * MINUTE)
+
+    cancelled(rig, story)
+    assert rig.names()[:2] == ["code", "mqtt_connected"]
+    assert rig.record()["access_token"] == other.server.live_access_token
+
+
+def test_a_broker_that_takes_no_token_does_not_wear_out_the_server():
+    rig = Rig(broker=MemoryBroker(check=lambda credentials: 5))
+    rig.run(rig.agent.run(), until=6 * 60 * MINUTE)
+    assert rig.names().count("refreshed") <= 6 + 8
+    assert rig.names().count("error") <= 3
+
+
+def test_a_broker_is_not_kept_waiting_for_the_server():
+    rig_holder = []
+
+    def check(credentials):
+        return 0 if rig_holder[0].clock.now() > 5 * MINUTE else 5
+
+    rig = Rig(broker=MemoryBroker(check=check))
+    rig_holder.append(rig)
+
+    def answer(request):
+        if b"grant_type=refresh_token" in request.body:
+            return TransportError("no route")
+        return rig.server(request)
+
+    rig.http.answer = answer
+    rig.run(rig.agent.run(), until=12 * MINUTE)
+    assert "mqtt_connected" in rig.names()
+
+
+def test_a_sample_that_will_never_be_taken_does_not_block_the_others():
+    def accepts(message):
+        return 0x99 if b'"seq":3,' in message.payload or b'"seq": 3,' in message.payload else 0
+
+    broker = MemoryBroker(accepts=accepts)
+    rig = Rig(broker=broker)
+    rig.run(rig.agent.run(), until=5 * MINUTE)
+    assert ("dropped", {"count": 1, "from": 3, "to": 3}) in rig.events
+    assert rig.names().count("mqtt_connected") == 1 and "error" in rig.names()
+
+
+def test_a_refused_topic_is_said_once():
+    broker = MemoryBroker(accepts=lambda message: 0x87)
+    rig = Rig(broker=broker)
+    rig.run(rig.agent.run(), until=60 * MINUTE)
+    assert rig.names().count("error") == 1
+
+
+def test_a_full_disk_is_said_before_a_person_is_asked():
+    rig = Rig()
+    rig.store.broken = ("room", "token")
+    assert raised(rig.run, rig.agent.pair(Patience(3))).exit_code == 8
+    assert "code" not in rig.names()
+
+
+def test_a_stop_in_the_middle_of_the_last_poll_keeps_the_token():
+    rig = Rig()
+    tasks = []
+    exchange = rig.http.exchange
+
+    async def stopped(request):
+        if request.url.endswith("/token"):
+            tasks[0].cancel()
+        return await exchange(request)
+
+    rig.http.exchange = stopped
+
+    async def story():
+        tasks.append(asyncio.create_task(rig.agent.pair(Patience(3))))
+        try:
+            await tasks[0]
+        except asyncio.CancelledError:
+            pass
+
+    rig.run(story())
+    assert rig.record()["refresh_token"] == rig.server.live_refresh_token
+
+
+def test_a_captive_portal_at_boot_is_waited_out():
+    rig = Rig(broker=MemoryBroker())
+
+    def answer(request):
+        if rig.clock.now() < 3 * MINUTE:
+            return Response(200, [("content-type", "text/html")], b"<html>welcome")
+        return rig.server(request)
+
+    rig.http.answer = answer
+    rig.run(rig.agent.run(), until=15 * MINUTE)
+    assert rig.names()[0] == "error" and "paired" in rig.names()
+
+
+def test_run_says_what_is_wrong_before_there_is_a_code():
+    rig = Rig()
+
+    def answer(request):
+        return TransportError("no route") if request.url.endswith("/device") else rig.server(request)
+
+    rig.http.answer = answer
+    rig.run(rig.agent.run(), until=30 * MINUTE)
+    assert rig.names() == ["error"]
+
+
+def test_a_disk_that_stays_full_does_not_end_the_agent():
+    rig = Rig(token_s=600)
+
+    async def story():
+        await rig.clock.sleep_until(MINUTE)
+        rig.store.broken = ("token",)
+        await rig.clock.sleep_until(60 * MINUTE)
+        rig.store.broken = ()
+        await rig.clock.sleep_until(62 * MINUTE)
+
+    cancelled(rig, story)
+    assert rig.names().count("paired") == 1 and rig.names().count("refreshed") >= 5
+    assert rig.record()["refresh_token"] == rig.server.live_refresh_token
+
+
+def test_what_another_process_removed_is_not_put_back():
+    rig = Rig(token_s=600)
+
+    async def story():
+        await rig.clock.sleep_until(MINUTE)
+        rig.store.broken = ("token",)
+        while "refreshed" not in rig.names():
+            await rig.clock.sleep_until(rig.clock.now() + 1000)
+        rig.store.delete("token")
+        rig.store.broken = ()
+        await rig.clock.sleep_until(rig.clock.now() + 2 * MINUTE)
+
+    rig.server.decide = "approve"
+    try:
+        cancelled(rig, story)
+    except UnpairedError:
+        pass
+    assert "token" not in rig.store.values or rig.names().count("paired") == 2
+
+
+def test_numbers_of_samples_go_on_after_a_new_pairing():
+    rig = Rig(broker=MemoryBroker(), token_s=600)
+
+    async def story():
+        await rig.clock.sleep_until(MINUTE)
+        rig.server.live_refresh_token = "removed by the person"
+        await rig.clock.sleep_until(20 * MINUTE)
+
+    cancelled(rig, story)
+    topic = ("publish", "devices/d1/telemetry")
+    numbers = [json.loads(entry[2])["seq"] for entry in rig.broker.journal if entry[:2] == topic]
+    assert rig.names().count("paired") == 2
+    assert numbers == list(range(len(numbers)))
+
+
+def test_patience_counts_failures_in_a_row():
+    patience = Patience(3)
+    for _ in range(5):
+        patience(TransportError("x"))
+        patience(TransportError("x"))
+        patience(None)
+
+
+def test_a_long_secret_that_a_server_quotes_is_hidden_whole():
+    rig = Rig(token_s=60)
+    rig.run(rig.agent.pair(Patience(3)))
+    record = json.loads(rig.store.values["token"])
+    record["refresh_token"] = "r" * 400
+    rig.store.values["token"] = json.dumps(record).encode()
+    rig.clock.time += 59000
+
+    def answer(request):
+        return Response(400, [], json.dumps({"error": "x", "error_description": "no " + "r" * 400}).encode())
+
+    rig.http.answer = answer
+    assert "rrrr" not in str(raised(rig.run, rig.agent.usable_token(Patience(1))))
+
+
+def test_without_refresh_token_a_reboot_before_the_time_is_known_loses_nothing():
+    rig = Rig(broker=MemoryBroker(), token_s=86400)
+    rig.http.answer = without_refresh_token(rig)
+    rig.run(rig.agent.pair(Patience(3)))
+    record = json.loads(rig.store.values["token"])
+    record["boot_id"], record["ends"] = "another", None
+    rig.store.values["token"] = json.dumps(record).encode()
+    again = Rig(broker=MemoryBroker(), store=rig.store, clock=rig.clock)
+    again.run(again.agent.run(), until=10 * MINUTE)
+    assert again.names() == ["mqtt_connected", "mqtt_disconnected"] or again.names() == ["mqtt_connected"]
