@@ -66,6 +66,20 @@ class Rig:
     def run(self, coroutine, until=None):
         return asyncio.run(self.clock.drive(coroutine, until))
 
+    def run_beside(self, story):
+        """Run the agent until `story` has ended, then stop it."""
+
+        async def both():
+            task = asyncio.create_task(self.agent.run())
+            await story
+            task.cancel()
+            try:
+                await task
+            except asyncio.CancelledError:
+                pass
+
+        self.run(both())
+
     def record(self):
         return json.loads(self.store.values["token"])
 
@@ -191,16 +205,7 @@ def test_a_kick_is_followed_by_a_reconnect_with_what_waited():
         broker.kick("the broker went away")
         await rig.clock.sleep_until(9 * MINUTE)
 
-    async def both():
-        task = asyncio.create_task(rig.agent.run())
-        await kicked()
-        task.cancel()
-        try:
-            await task
-        except asyncio.CancelledError:
-            pass
-
-    rig.run(both())
+    rig.run_beside(kicked())
     reasons = [fields["reason"] for event, fields in rig.events if event == "mqtt_disconnected"]
     assert reasons[0] == "the broker went away"
     assert rig.names().count("mqtt_connected") == 2
@@ -241,17 +246,11 @@ def test_invalid_grant_un_pairs_and_shows_a_new_code():
     rig = Rig(broker=MemoryBroker(), token_s=600)
 
     async def story():
-        task = asyncio.create_task(rig.agent.run())
         await rig.clock.sleep_until(MINUTE)
         rig.server.live_refresh_token = "somebody removed the device"
         await rig.clock.sleep_until(20 * MINUTE)
-        task.cancel()
-        try:
-            await task
-        except asyncio.CancelledError:
-            pass
 
-    rig.run(story())
+    rig.run_beside(story())
     names = rig.names()
     assert names.count("paired") == 2 and names.count("unpaired") == 1
     assert names[names.index("unpaired") :].count("code") == 1
@@ -302,18 +301,12 @@ def test_the_button_asks_for_a_new_code():
     rig = Rig("wait", code_s=60, settings={"pairing": {"start": "prompt", "codes": 1}})
 
     async def story():
-        task = asyncio.create_task(rig.agent.run())
         await rig.clock.sleep_until(10 * MINUTE)
         rig.server.decide = "approve"
         rig.button.press()
         await rig.clock.sleep_until(12 * MINUTE)
-        task.cancel()
-        try:
-            await task
-        except asyncio.CancelledError:
-            pass
 
-    rig.run(story())
+    rig.run_beside(story())
     assert rig.names() == ["code", "paired"]
 
 
@@ -322,17 +315,11 @@ def test_run_notices_that_another_process_has_paired():
     other = Rig(store=rig.store, clock=rig.clock)
 
     async def story():
-        task = asyncio.create_task(rig.agent.run())
         await rig.clock.sleep_until(MINUTE)
         await other.agent.pair(Patience(3))
         await rig.clock.sleep_until(2 * MINUTE)
-        task.cancel()
-        try:
-            await task
-        except asyncio.CancelledError:
-            pass
 
-    rig.run(story())
+    rig.run_beside(story())
     assert rig.agent.keeper.token is not None and rig.http.log == []
 
 
@@ -380,7 +367,6 @@ def test_a_token_that_cannot_be_saved_is_used_and_saved_as_soon_as_there_is_room
     rig = Rig(token_s=600)
 
     async def story():
-        task = asyncio.create_task(rig.agent.run())
         await rig.clock.sleep_until(MINUTE)
         rig.store.broken = ("token",)
         while "refreshed" not in rig.names():
@@ -390,13 +376,8 @@ def test_a_token_that_cannot_be_saved_is_used_and_saved_as_soon_as_there_is_room
         await rig.clock.sleep_until(rig.clock.now() + MINUTE)
         assert rig.record()["refresh_token"] == rig.server.live_refresh_token
         assert rig.names().count("refreshed") == 1
-        task.cancel()
-        try:
-            await task
-        except asyncio.CancelledError:
-            pass
 
-    rig.run(story())
+    rig.run_beside(story())
     assert "error" in rig.names()
 
 

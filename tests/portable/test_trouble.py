@@ -10,21 +10,6 @@ from pairlet.drive import Patience
 from test_agent import MINUTE, Rig, raised
 
 
-def cancelled(rig, story):
-    """Run the agent beside `story(rig)`, and stop it when that has ended."""
-
-    async def both():
-        task = asyncio.create_task(rig.agent.run())
-        await story()
-        task.cancel()
-        try:
-            await task
-        except asyncio.CancelledError:
-            pass
-
-    rig.run(both())
-
-
 def without_refresh_token(rig):
     def answer(request):
         response = rig.server(request)
@@ -77,7 +62,7 @@ def test_a_new_pairing_by_another_process_outlives_the_end_of_the_old_one():
         await other.agent.pair(Patience(3))
         await rig.clock.sleep_until(5 * MINUTE)
 
-    cancelled(rig, story)
+    rig.run_beside(story())
     assert "unpaired" not in rig.names() and rig.names().count("paired") == 1
     assert rig.record()["access_token"] == other.server.live_access_token
 
@@ -91,7 +76,7 @@ def test_pairing_elsewhere_ends_the_code_here():
         await other.agent.pair(Patience(3))
         await rig.clock.sleep_until(2 * MINUTE)
 
-    cancelled(rig, story)
+    rig.run_beside(story())
     assert rig.names()[:2] == ["code", "mqtt_connected"]
     assert rig.record()["access_token"] == other.server.live_access_token
 
@@ -204,7 +189,7 @@ def test_a_disk_that_stays_full_does_not_end_the_agent():
         rig.store.broken = ()
         await rig.clock.sleep_until(62 * MINUTE)
 
-    cancelled(rig, story)
+    rig.run_beside(story())
     assert rig.names().count("paired") == 1 and rig.names().count("refreshed") >= 5
     assert rig.record()["refresh_token"] == rig.server.live_refresh_token
 
@@ -223,7 +208,7 @@ def test_what_another_process_removed_is_not_put_back():
 
     rig.server.decide = "approve"
     try:
-        cancelled(rig, story)
+        rig.run_beside(story())
     except UnpairedError:
         pass
     assert "token" not in rig.store.values or rig.names().count("paired") == 2
@@ -237,7 +222,7 @@ def test_numbers_of_samples_go_on_after_a_new_pairing():
         rig.server.live_refresh_token = "removed by the person"
         await rig.clock.sleep_until(20 * MINUTE)
 
-    cancelled(rig, story)
+    rig.run_beside(story())
     topic = ("publish", "devices/d1/telemetry")
     numbers = [json.loads(entry[2])["seq"] for entry in rig.broker.journal if entry[:2] == topic]
     assert rig.names().count("paired") == 2
