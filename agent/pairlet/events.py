@@ -6,6 +6,9 @@ published, dropped and error; the command line's --json prints them one a line.
 
 from .core.errors import OAuthError, PairletError
 
+# The reason of a disconnection that was planned.
+RENEWED = "the token was renewed"
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
@@ -46,6 +49,8 @@ def describe(event: str, fields: "dict[str, object]") -> str:
     if event == "mqtt_connected":
         return "connected to the broker; telemetry is flowing"
     if event == "mqtt_disconnected":
+        if fields.get("reason") == RENEWED:
+            return ""
         return f"not connected to the broker: {fields.get('reason')}"
     if event == "dropped":
         return f"{fields.get('count')} samples dropped: no room left while the broker is away"

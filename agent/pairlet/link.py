@@ -7,7 +7,7 @@ from .core.backoff import Backoff
 from .core.errors import BrokerError, PairletError, TlsError, TransportError
 from .core.mqtt import DISCONNECTED, Credentials, Message, is_failure
 from .drive import first_of, wait_for
-from .events import tell_error
+from .events import RENEWED, tell_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ _LONGEST_PAUSE_MS = 120000
 _FAREWELL_MS = 3000
 # The oldest unacknowledged publish may be this old.
 _ACKNOWLEDGED_MS = 15000
-# The reason of a disconnection that was planned.
-RENEWED = "the token was renewed"
 # CONNACK 4 and 5, MQTT 5's 0x86 and 0x87: the broker does not like the token.
 _TOKEN_REFUSED = (4, 5, 0x86, 0x87)
 _RENEW_MS = 30000

@@ -170,7 +170,7 @@ class Joined:
             button=SignalButton(),
             mqtt=mqtt,
         )
-        self.agent = Agent(config, client, device, ports, output.event)
+        self.agent = Agent(config, client, device, ports, output.event if shown else output.event_in_words)
 
 
 def _mqtt(config: Config, device: Device) -> "Mqtt":

@@ -37,6 +37,12 @@ class Output:
             at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
             self.line(json.dumps({"event": event, "at": at, **fields}))
 
+    def event_in_words(self, event: str, **fields: object) -> None:
+        """As event(), and an error also as a sentence: for commands that have no display to say it."""
+        self.event(event, **fields)
+        if event == "error":
+            self.say(f"pairlet: {fields.get('error_description') or fields.get('error')}")
+
     def line(self, text: str) -> None:
         """Print a line on stdout."""
         if self._stdout is not None and not _write(self._stdout, text):

@@ -36,7 +36,8 @@ def command(words: list[str]) -> int:
         # A supervisor that stops the demo gets the same tidy end as a person who presses Ctrl-C.
         task = asyncio.current_task()
         assert task is not None
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        for name in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(name, task.cancel)
         with open_view(sys.stdout, story.state) as view:
             await story.play(view)
         return 0 if story.state.complete else _NOBODY_CAME
