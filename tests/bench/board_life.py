@@ -33,8 +33,8 @@ _BOOT = b"""import gc, machine, network, ntptime, os, socket, ssl, time
 gc.collect()
 print("free", gc.mem_free())
 """
-_FREE = re.compile(r"^free (\d+)$", re.MULTILINE)
-_CODE = re.compile(r"^code .*$", re.MULTILINE)
+_FREE = re.compile(r"^free (\d+)\n", re.MULTILINE)
+_CODE = re.compile(r"^code .*\n", re.MULTILINE)
 _Result = TypeVar("_Result")
 
 

@@ -5,7 +5,6 @@ Against real peers: the simulator's authorization server over TLS, and mosquitto
 
 import io
 import json
-import re
 
 import pytest
 import zxingcpp
@@ -86,10 +85,8 @@ def scene(tmp_path):
 
 
 def code_of(board):
-    said = board.wait_for_console("code ", timeout=90)
-    match = re.search(r"user_code=(\S+) verification_uri=(\S+) verification_uri_complete=(\S+)", said)
-    assert match, said
-    return match
+    fields = r"user_code=(\S+) verification_uri=(\S+) verification_uri_complete=(\S+)"
+    return board.wait_for_line("^code .*" + fields, timeout=90)
 
 
 def scanned(board):

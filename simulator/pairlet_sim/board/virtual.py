@@ -9,6 +9,7 @@ Everything a `Board` can do is here by the same name; it happens in a thread of 
 """
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -101,6 +102,27 @@ class VirtualBoard:
         except TimeoutError:
             raise AssertionError(f"{text!r} never came; the board said:\n{self.since(since)}") from None
         return self.since(since)
+
+    def wait_for_line(
+        self, pattern: str, *, since: int = 0, timeout: float = _PATIENCE_S
+    ) -> "re.Match[str]":
+        """The match of `pattern` in the first whole line said after `since` that has one.
+
+        A line counts once its end has come: half a line would give half of what is looked for.
+        Raises AssertionError with all that was said otherwise.
+        """
+        console, wanted = self.board.console, re.compile(pattern)
+
+        def look() -> "re.Match[str] | None":
+            whole, _, _ = console.since(since).rpartition("\n")
+            matches = (wanted.search(line) for line in whole.split("\n"))
+            return next((match for match in matches if match is not None), None)
+
+        try:
+            match: re.Match[str] = self.until(look, timeout)
+        except TimeoutError:
+            raise AssertionError(f"{pattern!r} never came; the board said:\n{self.since(since)}") from None
+        return match
 
     def type(self, keys: str | bytes) -> None:
         """Type at the serial port; Ctrl-C is "\\x03"."""
