@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .core.http import Request
     from .core.token import Token
     from .drive import Patience, Step, Trouble
+    from .ports import Store
 
 # What the first request carries anyway (RFC 6749 section 3.2: a parameter must not repeat).
 _OWN_PARAMETERS = ("client_id", "client_secret", "scope", "device_id", "device_name")
@@ -24,8 +25,9 @@ _STORE_LOOK_MS = 5000
 # How long a stop waits for the answer to a poll under way: it may be the token.
 _FAREWELL_MS = 5000
 _LONGEST_PAUSE_MS = 300000
-_ROOM = "room"
-_ROOM_BYTES = 8192
+# A token with all that belongs to it may take 8 KiB; a board has no 8 KiB of memory in one piece.
+_ROOM = ("room-1", "room-2", "room-3", "room-4")
+_ROOM_BYTES = 2048
 
 
 async def pair_once(agent: "Agent", patience: "Patience | None") -> "Token":
@@ -38,8 +40,7 @@ async def pair_once(agent: "Agent", patience: "Patience | None") -> "Token":
     if not metadata.offers_device_grant():
         metadata.require("device_authorization_endpoint")
     # A disk without room must be known before a person is asked, not after.
-    ports.store.save(_ROOM, bytes(_ROOM_BYTES))
-    ports.store.delete(_ROOM)
+    _look_for_room(ports.store)
     grant = DeviceGrant(
         metadata,
         agent.client,
@@ -49,6 +50,16 @@ async def pair_once(agent: "Agent", patience: "Patience | None") -> "Token":
         insecure_http=config.flag("oauth.insecure_http"),
     )
     return await Pairing(grant, agent, patience or agent.tell_trouble).run()
+
+
+def _look_for_room(store: "Store") -> None:
+    """Raise StoreError unless there is room for a token."""
+    try:
+        for name in _ROOM:
+            store.save(name, bytes(_ROOM_BYTES))
+    finally:
+        for name in _ROOM:
+            store.delete(name)
 
 
 def _announcement(agent: "Agent") -> "list[tuple[str, str | None]]":

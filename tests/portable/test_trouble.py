@@ -127,7 +127,7 @@ def test_a_refused_topic_is_said_once():
 
 def test_a_full_disk_is_said_before_a_person_is_asked():
     rig = Rig()
-    rig.store.broken = ("room", "token")
+    rig.store.broken = ("room-1", "token")
     assert raised(rig.run, rig.agent.pair(Patience(3))).exit_code == 8
     assert "code" not in rig.names()
 

@@ -11,6 +11,7 @@ from pairlet.linux.flash.shrink.constants import inline_constants
 from pairlet.linux.flash.shrink.names import Trees
 from pairlet.linux.flash.shrink.parameters import rename_parameters
 from pairlet.linux.flash.shrink.private_names import rename_private
+from pairlet.linux.flash.shrink.sentences import FILE, HOME, move_sentences
 from support import micropython
 
 TESTS = micropython.ROOT / "tests"
@@ -45,7 +46,7 @@ def with_parameters(**files: str) -> list[str]:
 
 
 def stripped(text: str) -> str:
-    return shrink({"a.py": text})["a.py"]
+    return shrink({"a.py": text}).sources["a.py"]
 
 
 # ---- what never runs -------------------------------------------------------------------------------
@@ -120,6 +121,75 @@ def test_a_constant_that_is_asked_of_any_object_stays() -> None:
 def test_a_function_that_only_imported_a_constant_still_has_a_body() -> None:
     _, other = inlined(p__a="N = 1", p__b="def f():\n    from .a import N")
     assert other == "def f():\n    pass"
+
+
+# ---- sentences -------------------------------------------------------------------------------------
+
+IMPORT = "from pairlet_board.sentences import sentence as _sentence\n"
+
+
+def moved(text: str) -> tuple[str, dict[int, str]]:
+    """The text without its sentences, and those by the number that stands in their place."""
+    trees = parsed(a=text)
+    data, found, at = move_sentences(trees), {}, 0
+    while at < len(data):
+        length = int.from_bytes(data[at : at + 2], "big")
+        found[at] = data[at + 2 : at + 2 + length].decode()
+        at += 2 + length
+    return texts(trees)[0], found
+
+
+def test_a_sentence_goes_into_the_file() -> None:
+    text, found = moved("def f():\n    return 'a sentence of words'")
+    assert text == IMPORT + "\ndef f():\n    return _sentence(0)"
+    assert found == {0: "a sentence of words"}
+
+
+def test_the_same_sentence_is_there_once_and_another_behind_it() -> None:
+    text, found = moved(
+        "async def f():\n    g('for the first: ünïcode', 'and now the second')\n    g('and now the second')"
+    )
+    assert [*found.values()] == ["for the first: ünïcode", "and now the second"]
+    second = list(found)[1]
+    assert second == 2 + len("for the first: ünïcode".encode())
+    assert text.endswith(f"g(_sentence(0), _sentence({second}))\n    g(_sentence({second}))")
+
+
+def test_an_f_string_is_formatted_when_it_is_said() -> None:
+    text, found = moved("def f(x):\n    return f'there is {x!r} in {x.y:>5} {{ok}} of them'")
+    assert text.endswith("return _sentence(0).format(x, x.y)")
+    assert found == {0: "there is {!r} in {:>5} {{ok}} of them"}
+    namespace: dict[str, object] = {}
+    exec(text.removeprefix(IMPORT), {"_sentence": found.get}, namespace)
+    value = type("X", (), {"y": 7, "__repr__": lambda self: "it"})()
+    assert namespace["f"](value) == "there is it in     7 {ok} of them"  # type: ignore[operator]
+
+
+def test_a_sentence_within_a_field_goes_too() -> None:
+    text, found = moved("def f(x):\n    return f'{x or \"nothing that has a name\"}'")
+    assert text.endswith("return f'{x or _sentence(0)}'")
+    assert [*found.values()] == ["nothing that has a name"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = 'a sentence of the module'",
+        "class A:\n    x = 'a sentence of the class'",
+        "def f(x='a sentence by default'):\n    return x",
+        "def f():\n    return 'short one'",
+        "def f():\n    return 'one_word_without_end'",
+        "def f():\n    return 'GET / HTTP/1.1\\r\\nHost: a'",
+        "def f():\n    return b'bytes are not for people'",
+    ],
+)
+def test_what_is_no_sentence_of_a_function_stays(text: str) -> None:
+    assert moved(text) == (text, {})
+
+
+def test_the_reader_of_sentences_keeps_its_own() -> None:
+    trees = {HOME: ast.parse("def f():\n    return 'a sentence of words'")}
+    assert move_sentences(trees) == b""
 
 
 # ---- private names ---------------------------------------------------------------------------------
@@ -210,8 +280,11 @@ def small_firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
     trees |= {file.name: ast.parse(file.read_text()) for file in (TESTS / "portable").glob("*.py")}
     before = sum(len(ast.unparse(tree)) for tree in trees.values())
     inline_constants(trees)
+    sentences = move_sentences(trees)
     rename_private(trees)
     rename_parameters(trees)
+    (folder / "pairlet_board").mkdir()
+    (folder / FILE).write_bytes(sentences)
     for name, text in zip(trees, texts(trees), strict=True):
         place = folder / name
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -234,6 +307,7 @@ def test_the_portable_tests_pass_on_it(small_firmware: Path, file: Path) -> None
 
 def test_the_firmware_becomes_a_tenth_smaller_at_least() -> None:
     sources = {name: file.read_text() for name, file in image.sources().items()}
-    assert set(shrink(sources)) == set(sources)
+    small = shrink(sources).sources
+    assert set(small) == set(sources)
     before = sum(len(ast.unparse(ast.parse(text))) for text in sources.values())
-    assert sum(map(len, shrink(sources).values())) < 0.9 * before
+    assert sum(map(len, small.values())) < 0.9 * before

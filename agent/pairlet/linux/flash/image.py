@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ...core.errors import ConfigError
 from . import trouble
-from .shrink import shrink
+from .shrink import FILE as SENTENCES
+from .shrink import Shrunk, shrink
 
 # Where a wheel carries what does not belong to the agent; in a checkout it is beside agent/.
 _IN_WHEEL = "pairlet_firmware"
@@ -56,13 +57,22 @@ def build(mpy: int) -> dict[str, bytes]:
     texts = {name: file.read_text(encoding="utf-8") for name, file in sources().items()}
     files: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory(prefix="pairlet-flash-") as folder:
-        for name, text in shrink(texts).items():
+        shrunk = _shrunk(texts)
+        for name, text in shrunk.sources.items():
             code = _compiled(compiler, text, name, Path(folder))
             if code[:1] != bytes([_MAGIC]) or code[1] != mpy:
                 # Every one would have the wrong version; the board compiles the sources itself.
                 return {name: text.encode() for name, text in texts.items()}
             files[name.removesuffix(".py") + ".mpy"] = code
+    files[SENTENCES] = shrunk.sentences
     return files
+
+
+def _shrunk(texts: dict[str, str]) -> Shrunk:
+    try:
+        return shrink(texts)
+    except SyntaxError as error:
+        raise _broken(str(error.filename)) from None
 
 
 def _compiler() -> str | None:
@@ -86,4 +96,8 @@ def _compiled(compiler: str, text: str, name: str, folder: Path) -> bytes:
             return target.read_bytes()
     except (OSError, subprocess.SubprocessError):
         raise ConfigError("mpy-cross does not run on this machine", trouble.INSTALL) from None
-    raise ConfigError(f"{name} does not compile for a board", "Install pairlet from its wheel again.")
+    raise _broken(name)
+
+
+def _broken(name: str) -> ConfigError:
+    return ConfigError(f"{name} does not compile for a board", "Install pairlet from its wheel again.")
