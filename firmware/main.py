@@ -54,6 +54,9 @@ _BUFFER_BYTES = 8192
 # Longer than a TLS handshake on a Pico W may hold the loop; the chip's own limit is 8.4 s there.
 _WATCHDOG_MS = 8000
 _PROGRESS_MS = 300000
+# Garbage is collected after so many bytes, not when the heap is full: what stays then lies side by side,
+# and leaves room in large pieces.
+_COLLECT_BYTES = 8192
 
 
 def read_config() -> "tuple[Table, Table, Table]":
@@ -354,6 +357,7 @@ def _forget_start() -> None:
 
 def main() -> None:
     """Run until Ctrl-C; a setting that can't be used ends it with words, and the REPL is there."""
+    gc.threshold(_COLLECT_BYTES)
     display = None
     try:
         tables, wifi, board = read_config()

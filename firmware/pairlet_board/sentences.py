@@ -12,6 +12,7 @@ def sentence(place: int) -> str:
         with open(_FILE, "rb") as file:
             file.seek(place)
             length = int.from_bytes(file.read(2), "big")
-            return file.read(length).decode()
+            text: str = file.read(length).decode()
+            return text
     except (OSError, UnicodeError):
         return f"sentence {place} of {_FILE}"

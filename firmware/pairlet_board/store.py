@@ -18,12 +18,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
-    from typing import IO
+    from typing import IO, TypeVar
+
+    Frame = TypeVar("Frame")
 
 _ENOENT = 2
 _EEXIST = 17
 _ENOSPC = 28
 _MAX_NAME = 64
+_PIECE = 256
 
 # Frame: number, length of the value, CRC-32 of both and the value; then the value.
 HEADER = 12
@@ -57,6 +60,24 @@ def read_frame(file: "IO[bytes]", limit: int) -> "tuple[int, bytes, bool] | None
     if len(value) < length:
         return None
     return number, value, crc32(value, crc32(start[:8])) == check
+
+
+def scan_frame(file: "IO[bytes]", limit: int) -> "tuple[int, bool] | None":
+    """As read_frame, without the value: number, and whether the CRC fits. Takes next to no memory."""
+    start = file.read(HEADER)
+    if len(start) < HEADER:
+        return None
+    number, left, check = struct.unpack("<III", start)
+    if left > limit:
+        return None
+    found = crc32(start[:8])
+    while left:
+        piece = file.read(min(left, _PIECE))
+        if not piece:
+            return None
+        found = crc32(piece, found)
+        left -= len(piece)
+    return number, found == check
 
 
 def store_error(doing: str, path: str, error: OSError) -> StoreError:
@@ -93,12 +114,15 @@ class BoardStore:
         A value whose file is complete but damaged is handed out as it is, when there is no better one:
         whoever reads it finds out, and sets it aside where None would have it overwritten.
         """
-        return self._newest(self._path(name))[2]
+        path = self._path(name)
+        slot = self._newest(path)[0]
+        frame = _in_file(f"{path}.{slot}", read_frame) if slot >= 0 else None
+        return frame[1] if frame is not None else None
 
     def save(self, name: str, value: bytes) -> None:
         """Replace the value; it is on the flash when this returns. StoreError: the old one stays."""
         path = self._path(name)
-        slot, number, _ = self._newest(path)
+        slot, number = self._newest(path)
         number += 1
         fresh = path + ".1" if slot == 0 else path + ".0"
         try:
@@ -131,7 +155,7 @@ class BoardStore:
     def set_aside(self, name: str) -> str:
         """Move the value to NAME.corrupt-1 (-2 ...), over nothing; return its path. Raises StoreError."""
         path = self._path(name)
-        value = self._newest(path)[2]
+        value = self.load(name)
         if value is None:
             raise StoreError(f"there is no {path} to set aside")
         number = 1
@@ -162,18 +186,17 @@ class BoardStore:
             raise StoreError("the name of a value has a-z, 0-9, _ and - in it and nothing else")
         return f"{self._folder}/{name}"
 
-    def _newest(self, path: str) -> "tuple[int, int, bytes | None]":
-        """Which file (0 or 1, -1: none) holds the current value, its number, and the value itself."""
-        found: tuple[int, int, bytes | None] = (-1, 0, None)
+    def _newest(self, path: str) -> "tuple[int, int]":
+        """Which file (0 or 1, -1: none) holds the current value, and its number."""
+        found = (-1, 0)
         for slot in (0, 1):
-            frame = _read(f"{path}.{slot}")
+            frame = _in_file(f"{path}.{slot}", scan_frame)
             if frame is None:
                 continue
-            number, value, good = frame
             # A damaged one has number 0, below all others: numbers begin with 1.
-            number = number if good else 0
+            number = frame[0] if frame[1] else 0
             if found[0] < 0 or number > found[1]:
-                found = (slot, number, value)
+                found = (slot, number)
         return found
 
     def _flush(self) -> None:
@@ -181,14 +204,14 @@ class BoardStore:
             self._sync()
 
 
-def _read(path: str) -> "tuple[int, bytes, bool] | None":
-    """The frame that the file `path` holds, None if there is none. Raises StoreError."""
+def _in_file(path: str, read: "Callable[[IO[bytes], int], Frame | None]") -> "Frame | None":
+    """What `read` makes of the file `path`, None if there is none. Raises StoreError."""
     try:
         size = _size(path)
         if size is None:
             return None
         with open(path, "rb") as file:
-            return read_frame(file, size)
+            return read(file, size)
     except OSError as error:
         raise store_error("read", path, error) from None
 

@@ -20,6 +20,7 @@ HEAPS = {
     "test_trouble": "4M",  # as test_agent, over whole days
     "test_proximity": "256k",  # the agent compiled from source, in the middle of a run
     "test_json_object": "192k",  # builds answers of 25 KB in one piece
+    "test_board_log": "160k",  # a disk in memory, in one piece of 32 KB
 }
 
 
