@@ -253,7 +253,7 @@ class Firmware:
             raise ConfigError("config.json names no oauth.client_id")
         from pairlet.device import identify
 
-        device = identify(config, self.store, self.entropy, "")
+        device = identify(config, self.store, self.entropy, "", self._hear)
         unload(["pairlet.device"])
         http = Http(self.clock, config)
         mqtt = sensors = None

@@ -3,12 +3,14 @@
 import json
 from collections import namedtuple
 
-from .core.errors import ConfigError, ProtocolError
+from .core.errors import ConfigError, ProtocolError, StoreError
 from .core.json_object import parse, text_member
 from .core.text import clean
+from .events import tell_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .events import Emit
     from .ports import Entropy, Store
     from .settings import Settings
 
@@ -19,8 +21,13 @@ _NAME = "device"
 _ALLOWED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 
 
-def identify(config: "Settings", store: "Store", entropy: "Entropy", host_name: str) -> Device:
-    """This device: as configured, else as made up on its first start. Raises ConfigError and StoreError."""
+def identify(
+    config: "Settings", store: "Store", entropy: "Entropy", host_name: str, emit: "Emit"
+) -> Device:
+    """This device: as configured, else as made up on its first start. Raises ConfigError and StoreError.
+
+    `emit` hears an "error" when what was kept can't be read: the device has another id from then on.
+    """
     device_id = config.text("pairing.device_id")
     if device_id:
         if len(device_id) > 64 or not all(character in _ALLOWED for character in device_id):
@@ -29,12 +36,12 @@ def identify(config: "Settings", store: "Store", entropy: "Entropy", host_name: 
                 "Use up to 64 letters, digits, dots, dashes and underscores.",
             )
     else:
-        device_id = _kept(store) or _made_up(store, entropy)
+        device_id = _kept(store, emit) or _made_up(store, entropy)
     name = config.text("pairing.device_name") or host_name or device_id
     return Device(device_id, clean(name, 64))
 
 
-def _kept(store: "Store") -> "str | None":
+def _kept(store: "Store", emit: "Emit") -> "str | None":
     data = store.load(_NAME)
     if data is None:
         return None
@@ -43,7 +50,14 @@ def _kept(store: "Store") -> "str | None":
     except ProtocolError:
         device_id = None
     if device_id is None or not all(character in _ALLOWED for character in device_id):
-        store.set_aside(_NAME)
+        place = store.set_aside(_NAME)
+        tell_error(
+            emit,
+            StoreError(
+                f"the stored device_id can't be read; it is kept as {place}",
+                "The device has a new one: set pairing.device_id to the old one if others know it by that.",
+            ),
+        )
         return None
     return device_id
 

@@ -24,7 +24,6 @@ from support.flashing import virtual_board
 from support.terminal import at_terminal
 from support.vt100 import Terminal
 
-pytest.importorskip("mpremote")
 KEY = "correct horse battery"
 CODE = re.compile(r"enter the code (\S+) or open (\S+)\. Valid")
 

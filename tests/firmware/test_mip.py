@@ -46,7 +46,6 @@ def address() -> Iterator[str]:
 
 def mpremote(board: VirtualBoard, folder: Path, *words: str) -> str:
     """Run `mpremote connect PORT WORDS...`; what it printed."""
-    pytest.importorskip("mpremote")
     answer = subprocess.run(
         [sys.executable, "-m", "mpremote", "connect", board.serial_path, *words],
         capture_output=True, text=True, timeout=100, cwd=folder, stdin=subprocess.DEVNULL,

@@ -141,7 +141,8 @@ class Joined:
         client = _client(config)
         entropy = SystemEntropy()
         store = FileStore(state_folder(config))
-        device = identify(config, store, entropy, socket.gethostname())
+        emit = output.event if shown else output.event_in_words
+        device = identify(config, store, entropy, socket.gethostname(), emit)
         self.device = device
         self.display = open_display(
             config.text("display.name") if shown else "none",
@@ -170,7 +171,7 @@ class Joined:
             button=SignalButton(),
             mqtt=mqtt,
         )
-        self.agent = Agent(config, client, device, ports, output.event if shown else output.event_in_words)
+        self.agent = Agent(config, client, device, ports, emit)
 
 
 def _mqtt(config: Config, device: Device) -> "Mqtt":

