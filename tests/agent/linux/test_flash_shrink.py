@@ -46,7 +46,7 @@ def with_parameters(**files: str) -> list[str]:
 
 
 def stripped(text: str) -> str:
-    return shrink({"a.py": text}).sources["a.py"]
+    return shrink({"a.py": text}, "a.py").sources["a.py"]
 
 
 # ---- what never runs -------------------------------------------------------------------------------
@@ -307,7 +307,7 @@ def test_the_portable_tests_pass_on_it(small_firmware: Path, file: Path) -> None
 
 def test_the_firmware_becomes_a_tenth_smaller_at_least() -> None:
     sources = {name: file.read_text() for name, file in image.sources().items()}
-    small = shrink(sources).sources
-    assert set(small) == set(sources)
+    small = shrink(sources, "pairlet_main.py").sources
+    assert set(small) < set(sources)
     before = sum(len(ast.unparse(ast.parse(text))) for text in sources.values())
     assert sum(map(len, small.values())) < 0.9 * before

@@ -70,7 +70,7 @@ def build(mpy: int) -> dict[str, bytes]:
 
 def _shrunk(texts: dict[str, str]) -> Shrunk:
     try:
-        return shrink(texts)
+        return shrink(texts, _MAIN + ".py")
     except SyntaxError as error:
         raise _broken(str(error.filename)) from None
 

@@ -9,6 +9,7 @@ attribute, stays.
 import ast
 from typing import NamedTuple
 
+from .bundle import bundle
 from .constants import inline_constants
 from .parameters import rename_parameters
 from .private_names import rename_private
@@ -25,8 +26,9 @@ class Shrunk(NamedTuple):
     sentences: bytes
 
 
-def shrink(sources: dict[str, str]) -> Shrunk:
-    """The program `sources` (path to text, all of its files) with less in it; the same paths.
+def shrink(sources: dict[str, str], main: str) -> Shrunk:
+    """The program `sources` (path to text, all of its files) with less in it, and fewer files: `main`, the
+    path of the one that it starts with, takes in what it needs from the start.
 
     The files must be all that names each other's constants and passes each other's parameters by keyword.
     Raises SyntaxError.
@@ -36,5 +38,6 @@ def shrink(sources: dict[str, str]) -> Shrunk:
     sentences = move_sentences(trees)
     rename_private(trees)
     rename_parameters(trees)
+    trees = bundle(trees, main)
     small = {path: ast.unparse(ast.fix_missing_locations(tree)) for path, tree in trees.items()}
     return Shrunk(small, sentences)
