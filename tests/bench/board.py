@@ -45,12 +45,12 @@ def measure(setting: Setting) -> Iterator[Figure]:
     yield _size("of these the agent: core and shell", files, "pairlet/")
     yield _size("of these the board's edges and main", files, "pairlet_")
     folder = _unpacked(files, setting.folder / "mpy")
-    names = _imports()
+    names = [name for name in _imports() if name.replace(".", "/") + ".mpy" in files]
     live = _import_all(folder, names, _LARGEST_HEAP)
     if live is None:
         raise RuntimeError("the firmware does not import, whatever the heap")
     yield Figure(
-        f"heap in use after the import of all {len(names)} modules that main.py names",
+        f"heap in use after the import of all {len(names)} modules that a working board has in memory",
         Spread.of([live / _KIB]), "KiB",
     )  # fmt: skip
     setting.say("looking for the smallest heap that it imports in")

@@ -39,7 +39,9 @@ def bundle(trees: Trees, main: str) -> Trees:
 def _members(trees: Trees, main: str) -> list[str]:
     """The files to put together, each behind those that it needs; `main` is the last."""
     paths = {module_of(path): path for path in trees}
-    apart = {module_of(path) for path in trees if path.endswith("__init__.py") or _is_apart(path, trees)}
+    apart = {module_of(path) for path, tree in trees.items() if path.endswith("__init__.py") or _asks(tree)}
+    for path, tree in trees.items():
+        apart |= _objects(path, tree, set(paths))
     ordered: list[str] = []
     met: set[str] = set()
     waiting = [(main, False)]
@@ -66,16 +68,13 @@ def _imported(path: str, body: list[ast.stmt]) -> Iterator[str]:
             yield from (f"{source}.{alias.name}" for alias in node.names)
 
 
-def _is_apart(path: str, trees: Trees) -> bool:
-    """Whether the module in `path` is asked for as an object, or asks for its own place."""
-    if any(isinstance(node, ast.Name) and node.id == "__file__" for node in ast.walk(trees[path])):
-        return True
-    return any(module_of(path) in _objects(other, tree, trees) for other, tree in trees.items())
+def _asks(tree: ast.Module) -> bool:
+    """Whether the module asks for its own place."""
+    return any(isinstance(node, ast.Name) and node.id == "__file__" for node in ast.walk(tree))
 
 
-def _objects(path: str, tree: ast.Module, trees: Trees) -> set[str]:
-    """The modules of the program that the file `path` uses otherwise than to take a name out of them."""
-    modules = {module_of(each) for each in trees}
+def _objects(path: str, tree: ast.Module, modules: set[str]) -> set[str]:
+    """Those of `modules` that the file `path` uses otherwise than to take a name out of them."""
     known: dict[str, str] = {}
     found: set[str] = set()
     for node in ast.walk(tree):

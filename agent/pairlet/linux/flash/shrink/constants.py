@@ -3,6 +3,7 @@
 import ast
 from collections import Counter
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from .names import Trees, bound
 
@@ -18,39 +19,53 @@ def inline_constants(trees: Trees) -> None:
     A constant is a name in capitals that its module gives a number, a short text, None or a truth value,
     once, and that nothing in the program binds anew.
     """
+    modules = [_Module(path, tree, _bound(tree), list(_imports(path, tree))) for path, tree in trees.items()]
     defined = {module_of(path): _defined(tree) for path, tree in trees.items()}
-    _take_back(trees, defined)
-    while _pass_on(trees, defined):
+    _take_back(modules, defined)
+    while _pass_on(modules, defined):
         pass
-    for path, tree in trees.items():
-        _Inliner(path, tree, defined).visit(tree)
+    for module in modules:
+        _Inliner(module, defined).visit(module.tree)
 
 
-def _take_back(trees: Trees, defined: dict[str, Constants]) -> None:
+class _Module(NamedTuple):
+    """A file: what it binds by other ways than importing it, and what it imports (see _imports)."""
+
+    path: str
+    tree: ast.Module
+    bound: set[str]
+    imports: list[tuple[str, ast.alias]]
+
+
+def _take_back(modules: list[_Module], defined: dict[str, Constants]) -> None:
     """A constant stays in its module if somebody imports it who has another use for the name as well, or
     if somebody asks for it by name of an object that is not known to be a module."""
-    for path, tree in trees.items():
-        bound_here, modules = _bound(tree), set()
-        for source, alias in _imports(path, tree):
+    for module in modules:
+        imported = set()
+        for source, alias in module.imports:
             name = alias.asname or alias.name
-            if name in bound_here:
+            if name in module.bound:
                 defined.get(source, {}).pop(alias.name, None)
             else:
-                modules.add(name)
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute) and node.attr.isupper() and _dotted(node.value) not in modules:
+                imported.add(name)
+        for node in ast.walk(module.tree):
+            if (
+                isinstance(node, ast.Attribute)
+                and node.attr.isupper()
+                and _dotted(node.value) not in imported
+            ):
                 for constants in defined.values():
                     constants.pop(node.attr, None)
 
 
-def _pass_on(trees: Trees, defined: dict[str, Constants]) -> bool:
+def _pass_on(modules: list[_Module], defined: dict[str, Constants]) -> bool:
     """Let modules that import constants have them too, for who imports from there; whether any was new."""
     new = False
-    for path, tree in trees.items():
-        own, bound_here = defined[module_of(path)], _bound(tree)
-        for source, alias in _imports(path, tree):
+    for module in modules:
+        own = defined[module_of(module.path)]
+        for source, alias in module.imports:
             name = alias.asname or alias.name
-            if name not in own and name not in bound_here and alias.name in defined.get(source, {}):
+            if name not in own and name not in module.bound and alias.name in defined.get(source, {}):
                 own[name] = defined[source][alias.name]
                 new = True
     return new
@@ -113,16 +128,15 @@ def resolved(path: str, node: ast.ImportFrom) -> str:
 class _Inliner(ast.NodeTransformer):
     """Replaces what one module knows of constants: its own, those it imports, those of modules it imports."""
 
-    def __init__(self, path: str, tree: ast.Module, defined: dict[str, Constants]):
-        self._own = defined[module_of(path)]
+    def __init__(self, module: _Module, defined: dict[str, Constants]):
+        self._own = defined[module_of(module.path)]
         self._known = dict(self._own)
         self._modules: dict[str, Constants] = {}
         self._taken: set[ast.alias] = set()
-        bound_here = _bound(tree)
-        for source, alias in _imports(path, tree):
+        for source, alias in module.imports:
             name = alias.asname or alias.name
             whole = f"{source}.{alias.name}" if source else alias.name
-            if name in bound_here:
+            if name in module.bound:
                 continue
             if whole in defined:
                 self._modules[name] = defined[whole]

@@ -13,11 +13,13 @@ def rename_private(trees: Trees) -> None:
     one. A name keeps its spelling in the whole program if it is spelt out in a text, passed as a keyword,
     or asked of anything but `self` or `cls`.
     """
-    kept = _kept(trees)
-    for group in _families(trees):
+    names = {path: _Names(tree) for path, tree in trees.items()}
+    families = _families(trees)
+    kept = _kept(trees, names, families)
+    for group in families:
         used: Counter[str] = Counter()
         for path in group:
-            used.update(_Names(trees[path]).used)
+            used.update(names[path].used)
         short = short_names("_", set(used) | kept)
         new = {name: next(short) for name, _ in used.most_common() if _is_private(name) and name not in kept}
         for path in group:
@@ -28,29 +30,24 @@ def _is_private(name: str) -> bool:
     return name.startswith("_") and not name.startswith("__") and name != "_"
 
 
-def _kept(trees: Trees) -> set[str]:
+def _kept(trees: Trees, names: "dict[str, _Names]", families: list[list[str]]) -> set[str]:
     """Private names that must stay as they are."""
     kept: set[str] = set()
-    for tree in trees.values():
-        names = _Names(tree)
-        # What is used and never bound in a file is somebody else's: a base's of another program, say.
-        kept |= {name for name in names.asked if _is_private(name)}
+    for path, tree in trees.items():
+        # What is asked of another object may be anybody's.
+        kept |= names[path].asked
         for node in ast.walk(tree):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and _is_private(node.value):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 kept.add(node.value)
-            elif isinstance(node, ast.keyword) and node.arg and _is_private(node.arg):
+            elif isinstance(node, ast.keyword) and node.arg:
                 kept.add(node.arg)
             elif isinstance(node, ast.Import | ast.ImportFrom):
-                kept |= {alias.name for alias in node.names if _is_private(alias.name)}
-    for group in _families(trees):
-        used: set[str] = set()
-        own: set[str] = set()
-        for path in group:
-            names = _Names(trees[path])
-            used |= set(names.used)
-            own |= names.bound
-        kept |= {name for name in used - own if _is_private(name)}
-    return kept
+                kept |= {alias.name for alias in node.names}
+    for group in families:
+        used = {name for path in group for name in names[path].used}
+        # So may what is used and never bound: a base's of another program, say.
+        kept |= used - {name for path in group for name in names[path].bound}
+    return {name for name in kept if _is_private(name)}
 
 
 class _Names:
