@@ -4,7 +4,7 @@
 """
 
 from .board import Board
-from .settings import BoardError, Settings, find_micropython
+from .settings import BoardError, Settings, find_micropython, mpy_version
 from .virtual import VirtualBoard
 
-__all__ = ["Board", "BoardError", "Settings", "VirtualBoard", "find_micropython"]
+__all__ = ["Board", "BoardError", "Settings", "VirtualBoard", "find_micropython", "mpy_version"]

@@ -18,9 +18,8 @@ from pathlib import Path
 
 from .device import _layout as layout
 from .registers import Registers
-from .settings import BLOCK, BoardError, Settings
+from .settings import BLOCK, DEVICE, BoardError, Settings
 
-_DEVICE = Path(__file__).parent / "device"
 _INTERRUPT_PAUSE_S = 0.25  # MicroPython ends when a second SIGINT comes before it has looked at the first
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
@@ -98,11 +97,11 @@ class Interpreter:
             self._process = subprocess.Popen(
                 [
                     str(self._binary), "-X", f"heapsize={self._settings.heap_option}",
-                    str(_DEVICE / "board.py"), *words,
+                    str(DEVICE / "board.py"), *words,
                 ],
                 stdin=self._stdin, stdout=self._stdout, stderr=self._stdout,
                 pass_fds=[number for number in passed if number >= 0],
-                env={"MICROPYPATH": f"{_DEVICE}:.frozen", "PATH": os.defpath},
+                env={"MICROPYPATH": f"{DEVICE}:.frozen", "PATH": os.defpath},
                 cwd="/",
                 start_new_session=True,
                 preexec_fn=_die_with_parent if sys.platform == "linux" else None,

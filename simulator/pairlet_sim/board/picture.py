@@ -31,6 +31,26 @@ def half_blocks(pixels: Sequence[bytes]) -> str:
     return "\n".join(lines)
 
 
+def braille(pixels: Sequence[bytes]) -> str:
+    """Two columns and four lines of pixels in a character: half the size of half blocks, and less clear."""
+    width = len(pixels[0]) if pixels else 0
+    lines = []
+    for top in range(0, len(pixels), 4):
+        rows = [pixels[top + y] if top + y < len(pixels) else bytes(width) for y in range(4)]
+        cells = range(0, width, 2)
+        lines.append("".join(chr(0x2800 + _dots([row[left : left + 2] for row in rows])) for left in cells))
+    return "\n".join(lines)
+
+
+def _dots(cell: Sequence[bytes]) -> int:
+    """The dots of one character as Unicode numbers them: three down, three down, then the lowest two."""
+    dots = 0
+    for y, row in enumerate(cell):
+        for x, pixel in enumerate(row):
+            dots |= pixel << (6 + x if y == 3 else 3 * x + y)
+    return dots
+
+
 def _packed(line: list[int]) -> bytes:
     """Eight pixels in a byte, the first in the highest bit, the last byte filled up."""
     line = line + [0] * (-len(line) % 8)

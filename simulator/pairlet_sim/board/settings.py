@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 BLOCK = 4096
+DEVICE = Path(__file__).parent / "device"  # what runs on the board's side
 # The interpreter's own world (fake modules, prompts) lies in the board's heap; it comes on top of what was
 # asked for, so that a program finds as much free memory as it would on hardware. Measured by a test.
 WORLD_BYTES = 37_400
@@ -123,6 +124,18 @@ def _candidates() -> Iterator[str]:
         yield str(fetched)
     if installed := shutil.which("micropython"):
         yield installed
+
+
+def mpy_version(interpreter: Path) -> int:
+    """The version of the .mpy files that `interpreter` loads. Raises BoardError if it does not say."""
+    source = "import sys; print(sys.implementation._mpy & 255)"
+    try:
+        answer = subprocess.run(
+            [str(interpreter), "-c", source], capture_output=True, stdin=subprocess.DEVNULL, timeout=60
+        )
+        return int(answer.stdout)
+    except (OSError, ValueError, subprocess.SubprocessError):
+        raise BoardError(f"{interpreter} does not say which .mpy files it loads.", missing=True) from None
 
 
 _PROBE = (

@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from pairlet_sim.board.picture import half_blocks, png
+from pairlet_sim.board.picture import braille, half_blocks, png
 from pairlet_sim.board.ssd1306 import Ssd1306
 from PIL import Image
 
@@ -165,3 +165,15 @@ def test_a_png_has_the_very_pixels() -> None:
 
 def test_half_blocks() -> None:
     assert half_blocks([bytes([0, 1, 0, 1]), bytes([0, 0, 1, 1]), bytes([1, 0, 0, 0])]) == " ▀▄█\n▀   "
+
+
+def test_braille() -> None:
+    """The dots of a character as the Unicode standard numbers them: 1 4, 2 5, 3 6, 7 8."""
+    numbers = ((1, 4), (2, 5), (3, 6), (7, 8))
+    for y, row in enumerate(numbers):
+        for x, number in enumerate(row):
+            lines = [bytes(2) for _ in range(4)]
+            lines[y] = bytes([1 - x, x])
+            assert braille(lines) == chr(0x2800 + (1 << (number - 1)))
+    assert braille([bytes([1, 0, 1])] * 5) == "\u2847\u2847\n\u2801\u2801"
+    assert braille([]) == ""
