@@ -91,7 +91,14 @@ def _compiled(compiler: str, text: str, name: str, folder: Path) -> bytes:
     source.write_text(text, encoding="utf-8")
     command = [compiler, "-O3", "-s", name, "-o", str(target), str(source)]
     try:
-        answer = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=_TIMEOUT_S)
+        answer = subprocess.run(
+            command,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=_TIMEOUT_S,
+            # Ctrl-C is for us: a compiler that it ends would look like a source that does not compile.
+            start_new_session=True,
+        )
         if answer.returncode == 0:
             return target.read_bytes()
     except (OSError, subprocess.SubprocessError):
