@@ -116,11 +116,12 @@ def test_ctrl_c_leaves_the_terminal_as_it_was(common: list[str]) -> None:
         assert "Traceback" not in session.screen.text()
 
 
-def test_the_demo_is_paired_with_a_phone(browser: Browser, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (110, 44)])
+def test_the_demo_is_paired_with_a_phone(browser: Browser, tmp_path: Path, columns: int, rows: int) -> None:
     (tmp_path / "tmp").mkdir()
     environ, mark = marked_environment(TMPDIR=str(tmp_path / "tmp"))
     words = ["demo", "--no-browser", "--port", str(free_port())]
-    with at_terminal(words, columns=110, rows=44, screen=CursorTerminal, environ=environ) as session:
+    with at_terminal(words, columns=columns, rows=rows, screen=CursorTerminal, environ=environ) as session:
         session.wait_for(lambda screen: len(read_qr(screen.picture())) == 1)
         text = session.screen.text()
         address = read_qr(session.screen.picture())[0]
@@ -140,16 +141,8 @@ def test_the_demo_is_paired_with_a_phone(browser: Browser, tmp_path: Path) -> No
 
 def telemetry_rows(screen: Terminal) -> int:
     """How many measured values the demo's picture shows."""
-    inside = False
-    count = 0
-    for line in screen.lines():
-        if "telemetry as the broker gets it" in line:
-            inside = True
-        elif line.startswith("╰"):
-            inside = False
-        elif inside and re.search(r"[a-z_]+\s+[\d,.]+", line):
-            count += 1
-    return count
+    card = screen.text().partition("─ the device ─")[2].partition("╰")[0]
+    return len(re.findall(r"│ [a-z_]+_[a-z_0-9]+\s+[\d,.]+", card))
 
 
 def test_without_colours_it_still_scans(simulated: Cloud, common: list[str]) -> None:

@@ -53,6 +53,19 @@ def marked_processes(mark: str) -> dict[int, str]:
     return found
 
 
+def holders(folder: Path) -> list[int]:
+    """The processes that have a file below `folder` open, be it deleted or not."""
+    found = []
+    for files in Path("/proc").glob("[0-9]*/fd"):
+        try:
+            opened = [os.readlink(file) for file in files.iterdir()]
+        except OSError:  # ended meanwhile, or not ours
+            continue
+        if any(name.startswith(f"{folder}/") for name in opened):
+            found.append(int(files.parent.name))
+    return found
+
+
 def command_line(pid: int) -> str:
     """What everybody on the machine can see of a process; "" for one that has ended."""
     try:

@@ -10,14 +10,19 @@ _USAGE, _NETWORK, _NOBODY_CAME, _INTERRUPTED = 2, 5, 4, 130
 
 
 def command(words: list[str]) -> int:
-    """Run the demo. Exit codes: 0 done, 2 usage, 4 nobody approved in time, 5 network, 130 Ctrl-C."""
+    """Run the demo.
+
+    Exit codes: 0 done, 2 usage or a missing part, 4 nobody approved in time, 5 network, 8 disk, 130 Ctrl-C.
+    """
     arguments = _parser().parse_args(words)
     # Reading the libraries takes a second in which there is nothing to tidy up, and an import can
     # swallow a KeyboardInterrupt: until then Ctrl-C simply ends the process.
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         # Here and not above: without the extra there would be no --help either.
-        from .story import DemoError, Story
+        from .board_device import find_parts
+        from .error import DemoError
+        from .story import Story
         from .view import open_view
     except ImportError as error:
         print(f"pairlet: the demo needs a package that is not installed: {error.name}", file=sys.stderr)
@@ -32,17 +37,15 @@ def command(words: list[str]) -> int:
             approve=arguments.approve,
             open_browser=arguments.browser and arguments.approve == "person",
             limit_s=arguments.limit,
+            board=parts,
         )
-        # A supervisor that stops the demo gets the same tidy end as a person who presses Ctrl-C.
-        task = asyncio.current_task()
-        assert task is not None
-        for name in (signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(name, task.cancel)
+        _end_on_signals()
         with open_view(sys.stdout, story.state) as view:
             await story.play(view)
         return 0 if story.state.complete else _NOBODY_CAME
 
     try:
+        parts = find_parts() if arguments.board else None
         return asyncio.run(play())
     except DemoError as error:
         print(f"pairlet: {error}", file=sys.stderr)
@@ -52,17 +55,39 @@ def command(words: list[str]) -> int:
         return _INTERRUPTED
 
 
+def _end_on_signals() -> None:
+    """A person's Ctrl-C and a supervisor's SIGTERM end the demo alike, and a second one ends it no faster."""
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+    ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def end() -> None:
+        for name in ends:
+            loop.add_signal_handler(name, lambda: None)
+        task.cancel()
+
+    for name in ends:
+        loop.add_signal_handler(name, end)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pairlet demo",
         description="Starts an authorization server and an MQTT broker on this machine, pairs a real agent "
-        "with an account on real web pages, and shows its telemetry arriving.",
+        "with an account on real web pages, and shows its telemetry arriving. With --board a board does "
+        "the same beside it.",
         allow_abbrev=False,
     )
     parser.add_argument(
         "--port",
         type=_port,
         help="where the authorization server listens (default: 8628, or a free one if that is taken)",
+    )
+    parser.add_argument(
+        "--board",
+        action="store_true",
+        help="a board as well: the firmware in a virtual Pico W with a real MicroPython and a display",
     )
     parser.add_argument(
         "--no-browser", dest="browser", action="store_false", help="don't open the page in a browser"

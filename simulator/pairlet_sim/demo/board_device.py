@@ -74,7 +74,7 @@ class BoardDevice:
                 elif line.strip() and not line.startswith(_GREETINGS):
                     last.append(line.strip())
             if rest == _PROMPT:
-                # The firmware's own words have advice behind them, a traceback has its sense in the last line.
+                # Behind the firmware's own words there is advice; of a traceback the last line counts.
                 words = " ".join(last) if last[0].startswith("pairlet: ") else last[-1]
                 raise DemoError(f"the firmware has ended on the board; its last words: {words}")
 

@@ -13,7 +13,7 @@ from .words import PHASES, number, time_left
 _QUIET_ZONE = 2
 _GAP = 3  # columns between QR code and words
 _WORDS = 30  # columns that the words beside a QR code take at least
-_LABEL = 8  # columns
+_LABEL = 7  # columns; the longest address on loopback has the other 29 of a narrow card
 _VALUE_COLUMNS = 46  # of a name and its value; farther apart the eye loses the line
 
 
@@ -37,7 +37,7 @@ class Card:
             qr = qr_lines(device.verification_uri_complete, look)
             self._lines = code_lines_with_qr(device, self._columns, now, qr)
         elif device.phase == "waiting":
-            self._lines = code_lines(device, self._columns, now)
+            self._lines = code_lines(device, now) + complete_address(device, self._columns)
         else:
             self._lines = state_lines(device, self._columns, now, look)
         self.least = len(self._lines) + 2
@@ -73,21 +73,23 @@ def code_lines_with_qr(device: Device, columns: int, now: float, qr: list[Text])
     """How to approve a device: the words beside its QR code or, in a narrow card, below."""
     if columns < len(qr[0]) + _GAP + _WORDS:
         indent = " " * ((columns - len(qr[0])) // 2)
-        return [Text.assemble(indent, line) for line in qr] + code_lines(device, columns, now)[:2]
+        return [Text.assemble(indent, line) for line in qr] + code_lines(device, now)
     words = _spacious_words(device, now)
     above = (len(qr) - len(words)) // 2
     words = [Text()] * above + words + [Text()] * (len(qr) - above - len(words))
     return [Text.assemble(line, " " * _GAP, beside) for line, beside in zip(qr, words, strict=True)]
 
 
-def code_lines(device: Device, columns: int, now: float) -> list[Text]:
-    """How to approve a device, in few lines; the complete address only where it can be copied whole."""
-    lines = [
-        _row("open", Text(device.verification_uri)),
-        _row("code", Text.assemble((device.user_code, "bold reverse"), "  ", _left(device, now))),
-    ]
-    complete = _row("or open", Text(device.verification_uri_complete))
-    return lines + [complete] * (len(complete) <= columns)
+def code_lines(device: Device, now: float) -> list[Text]:
+    """How to approve a device, in two lines."""
+    code = Text.assemble((device.user_code, "bold reverse"), "  ", _left(device, now))
+    return [_row("open", Text(device.verification_uri)), _row("code", code)]
+
+
+def complete_address(device: Device, columns: int) -> list[Text]:
+    """The address that needs no code: a line, or none if it could not be copied in one piece."""
+    line = _row("or", Text(device.verification_uri_complete))
+    return [line] * (len(line) <= columns)
 
 
 def _left(device: Device, now: float) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from ..board.picture import INK, PAPER, braille, half_blocks
 from .card import Card, Look
 from .state import State
 
-_CARD_COLUMNS = 37  # with a QR code and the frame
+_CARD_COLUMNS = 40  # with a QR code, the longest address on loopback, and the frame
 _LOG_ROWS = 10  # with the frame
 _LOG_COLUMNS = 50  # that it must have beside a display
 _PLAIN = Console(width=80)  # for wrapping, which asks a console for no more than its tab size
@@ -93,7 +93,9 @@ def picture(state: State, console: Console, now: float) -> RenderableType:
         return Group(*parts, grid)
     if display.rows:
         parts.append(display.drawn)
-    return Group(*parts, _log(state, min(left - more, _LOG_ROWS), columns))
+    if left > more:
+        parts.append(_log(state, min(left - more, _LOG_ROWS), columns))
+    return Group(*parts)
 
 
 def _head_and_cards(
@@ -118,7 +120,7 @@ def _size_for_qr(state: State, columns: int, now: float, look: Look) -> tuple[in
     for width in {max(columns, _CARD_COLUMNS), max(columns, _CARD_COLUMNS * len(state.devices))}:
         cards = Cards(state, width, now, look, with_qr=True)
         sizes.append((width, len(_wrapped(_head(state, with_qr=True), width)) + cards.least + 1))
-    return min(sizes, key=lambda size: size[1])
+    return min(sizes, key=lambda size: (size[1], size[0]))
 
 
 def _head(state: State, *, with_qr: bool) -> list[Text]:
@@ -160,7 +162,7 @@ def _display(state: State, columns: int, rows: int, look: Look) -> Display:
 def _log(state: State, rows: int, columns: int) -> RenderableType:
     """What happened, in `rows` rows: with a frame if there is room for one."""
     framed = rows >= 4
-    lines = list(state.log)[-(rows - 2 if framed else rows) :] if rows > 0 else []
+    lines = list(state.log)[-(rows - 2 if framed else rows) :]
     text = Text("\n".join(lines), style="dim", no_wrap=True, overflow="ellipsis")
     if not framed:
         return text

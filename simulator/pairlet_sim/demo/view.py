@@ -6,24 +6,13 @@ import time
 from collections.abc import Iterator
 from typing import TextIO
 
-from pairlet.linux.qr import dark_ink, matrix
-from rich.align import Align
-from rich.console import Console, Group, RenderableType
+from rich.console import Console
 from rich.live import Live
-from rich.panel import Panel
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
 
-from .state import State
+from .picture import picture
+from .state import Device, State
 from .story import View
-
-_PHASES = {
-    "starting": "the device asks the server for a code",
-    "waiting": "the device waits for a person",
-    "paired": "paired",
-    "denied": "denied",
-}
+from .words import number
 
 
 @contextlib.contextmanager
@@ -33,25 +22,20 @@ def open_view(stream: TextIO, state: State) -> Iterator[View]:
         console = Console(file=stream)
         with Live(console=console, auto_refresh=False, screen=False) as live:
             yield LiveView(live, console, state)
-        print(summary(state), file=stream)
+        print("\n".join(summary(state)), file=stream)
     else:
         lines = LineView(stream, state)
         yield lines
-        lines.say(summary(state))
+        for line in summary(state):
+            lines.say(line)
 
 
-def summary(state: State) -> str:
-    """What was seen, in one line."""
-    paired = "paired" if state.token_issued else "not paired"
-    return f"{paired}, {state.arrived} samples arrived, token refreshed {state.refreshed} times"
-
-
-def how_to_approve(state: State) -> list[str]:
-    """What the person has to do now."""
+def summary(state: State) -> list[str]:
+    """What was seen, a line for each device."""
     return [
-        f"Open  {state.verification_uri_complete}",
-        f"or go to {state.verification_uri} and enter {state.user_code}",
-        f"Sign in as {state.username} with the password {state.password}",
+        f"{device.prefix}{'paired' if device.token_issued else 'not paired'}, "
+        f"{device.arrived} samples arrived, token refreshed {device.refreshed} times"
+        for device in state.devices
     ]
 
 
@@ -61,29 +45,43 @@ class LineView:
     def __init__(self, stream: TextIO, state: State):
         self._stream = stream
         self._state = state
-        self._said = 0
         self._server = ""
-        self._code = ""
-        self._arrived = 0
+        self._codes: dict[str, str] = {}
+        self._arrived: dict[str, int] = {}
 
     def update(self) -> None:
         """Print what is new."""
         state = self._state
-        lines = []
         if state.server and not self._server:
             self._server = state.server
-            lines.append(f"authorization server: {state.server}   broker: {state.broker}")
+            self.say(f"authorization server: {state.server}   broker: {state.broker}")
         while state.log:
-            lines.append(state.log.popleft())
-        if state.user_code != self._code:
-            self._code = state.user_code
-            lines += ["", *how_to_approve(state), ""]
-        if state.arrived > self._arrived:
-            self._arrived = state.arrived
-            values = "  ".join(f"{name} {_number(value)}" for name, value in sorted(state.values.items()))
-            lines.append(time.strftime("%H:%M:%S ") + f"telemetry {state.arrived}: {values}")
-        for line in lines:
-            self.say(line)
+            self.say(state.log.popleft())
+        for device in state.devices:
+            for line in [*self._new_code(device), *self._new_sample(device)]:
+                self.say(line)
+
+    def _new_code(self, device: Device) -> list[str]:
+        """What the person has to do now, if that has changed."""
+        if device.user_code == self._codes.get(device.device_id, ""):
+            return []
+        self._codes[device.device_id] = device.user_code
+        state = self._state
+        return [
+            "",
+            *([f"To approve {device.name}:"] if len(state.devices) > 1 else []),
+            f"Open  {device.verification_uri_complete}",
+            f"or go to {device.verification_uri} and enter {device.user_code}",
+            f"Sign in as {state.username} with the password {state.password}",
+            "",
+        ]
+
+    def _new_sample(self, device: Device) -> list[str]:
+        if device.arrived == self._arrived.get(device.device_id, 0):
+            return []
+        self._arrived[device.device_id] = device.arrived
+        values = "  ".join(f"{name} {number(value)}" for name, value in sorted(device.values.items()))
+        return [time.strftime("%H:%M:%S ") + f"{device.prefix}telemetry {device.arrived}: {values}"]
 
     def say(self, line: str) -> None:
         """Print a line."""
@@ -106,71 +104,5 @@ class LiveView:
 
     def update(self) -> None:
         """Redraw."""
-        self._live.update(self._picture(), refresh=True)
-
-    def _picture(self) -> RenderableType:
-        state = self._state
-        parts: list[RenderableType] = [self._headline()]
-        if state.phase == "waiting":
-            parts.append(self._code())
-        elif state.values:
-            parts.append(self._telemetry())
-        parts.append(self._log())
-        return Group(*parts)
-
-    def _headline(self) -> RenderableType:
-        state = self._state
-        table = Table.grid(padding=(0, 2))
-        table.add_column(style="dim", no_wrap=True)
-        table.add_column()
-        table.add_row("server", state.server)
-        table.add_row("broker", state.broker + "  (demo only)" if state.broker else "")
-        table.add_row("device", Text(_PHASES.get(state.phase, state.phase), style="bold"))
-        if state.token_ends:
-            table.add_row("token", self._token_life())
-            table.add_row("status", f"{state.status or 'unknown'}  ({state.arrived} samples arrived)")
-        return Panel(table, title="pairlet demo", title_align="left", border_style="blue")
-
-    def _token_life(self) -> RenderableType:
-        state = self._state
-        life = max(1.0, state.token_ends - state.token_issued)
-        left = max(0.0, state.token_ends - time.monotonic())
-        row = Table.grid(padding=(0, 2))
-        row.add_row(
-            ProgressBar(total=life, completed=left, width=24),
-            f"{left:.0f} s left, refreshed {state.refreshed} times",
-        )
-        return row
-
-    def _code(self) -> RenderableType:
-        state = self._state
-        left = max(0, int(state.code_ends - time.monotonic()))
-        words = Text("\n".join(how_to_approve(state)))
-        code = Text(" ".join(state.user_code), style="bold reverse")
-        timer = Text(f"valid for {left // 60}:{left % 60:02d}", style="dim")
-        text = Group(words, Text(), code, Text(), timer)
-        rows = dark_ink(matrix(state.verification_uri_complete), 2)
-        fits = self._console.width >= len(rows[0]) + 46 and self._console.height >= len(rows) + 14
-        if not fits:
-            return Panel(text, title="approve this device", title_align="left")
-        qr = Text("\n".join(rows), style="black on white", no_wrap=True)
-        grid = Table.grid(padding=(0, 3))
-        grid.add_row(qr, Align(text, vertical="middle"))
-        return Panel(grid, title="approve this device", title_align="left")
-
-    def _telemetry(self) -> RenderableType:
-        table = Table(box=None, show_header=False, padding=(0, 2))
-        table.add_column(style="cyan", no_wrap=True)
-        table.add_column(justify="right")
-        for name, value in sorted(self._state.values.items()):
-            table.add_row(name, _number(value))
-        return Panel(table, title="telemetry as the broker gets it", title_align="left")
-
-    def _log(self) -> RenderableType:
-        lines = list(self._state.log)[-8:]
-        text = Text("\n".join(lines), style="dim", no_wrap=True, overflow="ellipsis")
-        return Panel(text, title="what happened", title_align="left", border_style="dim")
-
-
-def _number(value: float) -> str:
-    return f"{value:,.1f}" if isinstance(value, float) else f"{value:,}"
+        drawn = picture(self._state, self._console, time.monotonic())
+        self._live.update(drawn, refresh=True)
