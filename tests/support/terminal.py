@@ -80,6 +80,16 @@ class Session:
         """Press keys; Ctrl-C is "\\x03"."""
         os.write(self._master, keys.encode())
 
+    @property
+    def is_undisturbed(self) -> bool:
+        """Whether what is typed is not echoed, and Ctrl-C throws away nothing that was written."""
+        return termios.tcgetattr(self._master)[3] & (termios.ECHO | termios.NOFLSH) == termios.NOFLSH
+
+    def hang_up(self) -> None:
+        """Close the window: the process gets SIGHUP, and what it writes from now on fails."""
+        os.close(self._master)
+        self._master = os.open(os.devnull, os.O_RDWR)
+
     def end(self, timeout: float = TIMEOUT) -> int:
         """Wait for the process to end by itself; its exit code. `screen` is final then."""
         exit_code = self.process.wait(timeout)

@@ -4,7 +4,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
-from typing import TextIO
+from typing import TextIO, cast
 
 from rich.console import Console
 from rich.live import Live
@@ -12,6 +12,7 @@ from rich.live import Live
 from .picture import picture
 from .state import Device, State
 from .story import View
+from .terminal import Terminal, terminal_of
 from .words import number
 
 
@@ -19,10 +20,11 @@ from .words import number
 def open_view(stream: TextIO, state: State) -> Iterator[View]:
     """A view of `state` on `stream`: live when that is a terminal that can be drawn on."""
     if stream.isatty() and os.environ.get("TERM", "dumb") != "dumb":
-        console = Console(file=stream)
-        with Live(console=console, auto_refresh=False, screen=False) as live:
-            yield LiveView(live, console, state)
-        print("\n".join(summary(state)), file=stream)
+        with terminal_of(stream) as terminal:
+            console = Console(file=cast(TextIO, terminal))
+            with Live(console=console, auto_refresh=False, screen=False) as live:
+                yield LiveView(live, terminal, state)
+            terminal.write("\n".join([*summary(state), ""]))
     else:
         lines = LineView(stream, state)
         yield lines
@@ -97,12 +99,13 @@ class LineView:
 class LiveView:
     """A picture that is redrawn in place."""
 
-    def __init__(self, live: Live, console: Console, state: State):
+    def __init__(self, live: Live, terminal: Terminal, state: State):
         self._live = live
-        self._console = console
+        self._terminal = terminal
         self._state = state
 
     def update(self) -> None:
-        """Redraw."""
-        drawn = picture(self._state, self._console, time.monotonic())
-        self._live.update(drawn, refresh=True)
+        """Redraw, unless the terminal has not yet taken the last picture."""
+        if self._terminal.ready:
+            drawn = picture(self._state, self._live.console, time.monotonic())
+            self._live.update(drawn, refresh=True)
