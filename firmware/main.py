@@ -43,8 +43,12 @@ _FOR_AN_EXCHANGE = ["pairlet_board.http", "pairlet_board.http_parser"]
 _TO_FIND = ["pairlet.discovery", "pairlet.core.discovery"]
 _TO_PAIR = _TO_FIND + [
     "pairlet.pairing",
+    "pairlet.unpairing",
+    "pairlet.refreshing",
     "pairlet.core.device_grant",
     "pairlet.core.refresh_grant",
+    "pairlet.core.revocation",
+    "pairlet.core.token_record",
     "pairlet.core.answer",
     "pairlet.core.json_object",
 ]

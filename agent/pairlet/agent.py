@@ -8,7 +8,7 @@ from .core.outbox import Outbox
 from .core.screen import RUNNING, STARTING, Screen
 from .core.telemetry import Sample, Topics
 from .core.wall import UNSET
-from .drive import first_of
+from .drive import Patience, first_of
 from .events import describe, tell_error
 from .keeper import TokenKeeper
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .core.metadata import ServerMetadata
     from .core.token import Token
     from .device import Device
-    from .drive import Patience, Trouble
+    from .drive import Trouble
     from .events import Emit
     from .link import Link
     from .settings import Settings
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 Ports = namedtuple("Ports", ("clock", "http", "display", "store", "entropy", "sensors", "button", "mqtt"))
 
 _LONGEST_PAUSE_MS = 300000
-_SAVE_AGAIN_MS = 30000
-_FOREVER_MS = 86400000
+# The store's name for what the server has still to be told.
+REVOCATION = "revocation"
+# Times a byte of chance: what a site whose power comes back takes for its refreshes, 10 s.
+_SPREAD_MS = 40
 
 
 class Agent:
@@ -77,6 +79,10 @@ class Agent:
         """
         from .pairing import pair_once  # only now: a board forgets what pairing takes once it is paired
 
+        if self.revocation_is_pending():
+            from .unpairing import revoke
+
+            await revoke(self, Patience(1))
         return await pair_once(self, patience)
 
     async def usable_token(self, patience: "Patience") -> "Token":
@@ -89,7 +95,7 @@ class Agent:
         wanted = due is not None and self.ports.clock.now() >= due
         if wanted or not keeper.is_usable():
             try:
-                await self._refresh(patience, must_keep=True)
+                await self._refresh(patience)
             except PairletError:
                 # Ahead of its end a token is still good when the server is not there to renew it.
                 if not keeper.is_usable():
@@ -114,10 +120,18 @@ class Agent:
         # In a frame of its own: a name in run()'s would keep the module for ever.
         from .pairing import pair_with_people
 
-        await pair_with_people(self)
+        if not self.revocation_is_pending():
+            await pair_with_people(self)
+            return
+        from .unpairing import revoke_later
+
+        await first_of(pair_with_people(self), revoke_later(self))
 
     async def _work(self) -> None:
-        self.ports.display.show(Screen(RUNNING, message="paired"))
+        token = self.keeper.token
+        missing = token.not_granted(self.config.text("oauth.scope")) if token is not None else ""
+        message = "paired, but not granted: " + missing if missing else "paired"
+        self.ports.display.show(Screen(RUNNING, message=message))
         if self.ports.mqtt is None:
             await self._keep_fresh()
             return
@@ -131,6 +145,9 @@ class Agent:
         """Replace the token whenever it is due. Ends only with UnpairedError."""
         clock, keeper = self.ports.clock, self.keeper
         backoff = Backoff(5000, _LONGEST_PAUSE_MS, self.ports.entropy.random_bytes(4))
+        kept = keeper.kept
+        if kept is not None and kept.refreshing_since is None and not keeper.is_usable():
+            await clock.sleep_until(clock.now() + _SPREAD_MS * keeper.chance)
         while True:
             due = keeper.refresh_at()
             if due is None:
@@ -141,14 +158,24 @@ class Agent:
                         continue
                     raise UnpairedError("the access token has ended, and there is no refresh token")
             if due is None or clock.now() < due:
-                # A token that is in memory only is one power cut away from being lost.
-                nap = clock.now() + (_FOREVER_MS if await keeper.save_again() else _SAVE_AGAIN_MS)
-                await clock.sleep_until(nap if due is None else min(due, nap))
-                continue
-            if await self._renewed():
+                await self._wait_until(due)
+            elif await self._renewed():
                 backoff.reset()
             else:
                 await clock.sleep_until(clock.now() + backoff.delay_ms())
+
+    async def _wait_until(self, due: "int | None") -> None:
+        """Sleep until `due`, but no longer than the store may change unseen; see what has become of it."""
+        clock, keeper = self.ports.clock, self.keeper
+        look = clock.now() + keeper.look_again_ms()
+        await clock.sleep_until(look if due is None else min(due, look))
+        if await keeper.look():
+            if keeper.token is None:
+                reason = "another process removed the token"
+                self.emit("unpaired", reason=reason)
+                raise UnpairedError(reason)
+            if self._link is not None:
+                self._link.token_renewed()
 
     async def _renew(self) -> None:
         await self._renewed()
@@ -165,9 +192,9 @@ class Agent:
             self._link.token_renewed()
         return True
 
-    async def _refresh(self, trouble: "Trouble", must_keep: bool = False) -> None:
+    async def _refresh(self, trouble: "Trouble") -> None:
         metadata = await self.find(trouble)
-        await self.keeper.refresh(metadata, self.client, self.ports.http, trouble, must_keep=must_keep)
+        await self.keeper.refresh(metadata, self.client, self.ports.http, trouble)
 
     async def find(self, trouble: "Trouble") -> "ServerMetadata":
         """The server's metadata, looked for once. Raises what find_metadata does."""
@@ -175,13 +202,11 @@ class Agent:
             from .discovery import find_metadata
 
             ports = self.ports
-            self._metadata = await find_metadata(
-                self.config, ports.http, ports.clock, ports.entropy, trouble
-            )
+            self._metadata = await find_metadata(self.config, ports.http, ports.clock, ports.entropy, trouble)
         return self._metadata
 
-    def tell_trouble(self, error: "PairletError | None") -> None:
-        """Tell of trouble once, and go on."""
+    def tell_trouble(self, error: "PairletError | None", pause_ms: int = 0) -> None:
+        """Tell of trouble once, and go on after `pause_ms`."""
         text = "" if error is None else str(error)
         if error is not None and text != self._last_trouble:
             tell_error(self.emit, error)
@@ -213,15 +238,17 @@ class Agent:
         if message:
             self.ports.display.show(Screen(RUNNING, message=message))
 
+    def revocation_is_pending(self) -> bool:
+        """Whether the server has still to be told of an un-pairing. Raises StoreError."""
+        return self.ports.store.load(REVOCATION) is not None
+
     async def unpair(self, patience: "Patience") -> "PairletError | None":
-        """Revoke the grant at the server (RFC 7009) and forget the token.
+        """Forget the token and revoke the grant at the server (RFC 7009).
 
-        Returns why the server could not be told, or None. Raises StoreError.
+        Returns why the server could not be told, or None. What is worth trying again is then pending:
+        it is tried again by unpair(), and by run() and pair() until there is a new pairing.
+        Raises StoreError.
         """
-        from .unpairing import revoke
+        from .unpairing import unpair
 
-        trouble = await revoke(self, patience)
-        async with self.ports.store.lock():
-            if self.keeper.load() is not None:
-                self.keeper.forget("asked")
-        return trouble
+        return await unpair(self, patience)

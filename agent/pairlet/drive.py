@@ -8,17 +8,24 @@ from .core.machine import Send
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-    from typing import TypeVar
+    from collections.abc import Coroutine
+    from typing import Protocol, TypeVar
 
     from .core.device_grant import DeviceGrant
     from .core.discovery import Discovery
-    from .core.http import Request
+    from .core.http import Request, Response
     from .core.refresh_grant import RefreshGrant
+    from .core.revocation import Revocation
     from .ports import Clock, Http
 
-    AnyMachine = DeviceGrant | Discovery | RefreshGrant
-    Trouble = Callable[[PairletError | None], None]
+    AnyMachine = DeviceGrant | Discovery | RefreshGrant | Revocation
+
+    class Trouble(Protocol):
+        """Hears after each exchange how it went; may raise to give up."""
+
+        def __call__(self, error: PairletError | None, pause_ms: int = 0) -> None:
+            """`error`: what was wrong, None: nothing. `pause_ms`: how long it is until the next try."""
+
     Result = TypeVar("Result")
 
 
@@ -51,8 +58,21 @@ async def carry_out(request: "Request", machine: "AnyMachine", http: "Http", clo
     except (TransportError, TlsError) as error:
         machine.transport_failed(clock.now())
         return Step(EXCHANGED, error)
+    learn_time(request, response, clock)
     machine.receive(response, clock.now())
     return Step(EXCHANGED, machine.fault)
+
+
+def learn_time(request: "Request", response: "Response", clock: "Clock") -> None:
+    """Tell `clock` the Date of an answer (RFC 9110 section 6.6.1), if it came over verified TLS."""
+    date = response.header("date")
+    if date is None or not request.url.startswith("https:"):
+        return
+    from .core.answer import http_date  # whoever reads the answer takes it, too
+
+    seconds = http_date(date)
+    if seconds is not None:
+        clock.learn(seconds)
 
 
 async def drive(
@@ -60,31 +80,40 @@ async def drive(
 ) -> None:
     """Drive `machine` to its end.
 
-    `trouble` hears after each exchange what was wrong with it, None when nothing was; it may raise
-    to give up.
+    `trouble` hears after each exchange how it went; it may raise to give up.
     """
     while True:
         step = await advance(machine, http, clock)
         if step.kind == ENDED:
             return
         if step.kind == EXCHANGED and trouble is not None:
-            trouble(step.error)
+            trouble(step.error, machine.due - clock.now())
 
 
 class Patience:
-    """Gives up after `tries` failures in a row: what a command that somebody waits for does."""
+    """Gives up after `tries` failures in a row, or when told to wait for longer than `longest_ms`: what a
+    command that somebody waits for does."""
 
-    def __init__(self, tries: int):
+    def __init__(self, tries: int, longest_ms: int = 30000):
         self._tries = self._left = tries
+        self._longest_ms = longest_ms
 
-    def __call__(self, error: "PairletError | None") -> None:
-        """Count `error`; raise it when it was one too many, or one that trying again won't mend."""
+    def __call__(self, error: "PairletError | None", pause_ms: int = 0) -> None:
+        """Count `error`; raise it when it was one too many, or one that trying again won't mend.
+
+        `pause_ms`: how long it is until the next try. Raises TransportError when nobody waits that long.
+        """
         if error is None:
             self._left = self._tries
             return
         self._left -= 1
         if self._left <= 0 or isinstance(error, TlsError):
             raise error
+        if pause_ms > self._longest_ms:
+            minutes = (pause_ms + 59999) // 60000
+            raise TransportError(
+                f"{error}, and asks to be left alone for {minutes} min", "Try again after that time."
+            )
 
 
 async def first_of(*coroutines: "Coroutine[object, object, None]") -> None:
@@ -138,8 +167,8 @@ async def uninterrupted(
 ) -> "Result":
     """Await `coroutine`. Whoever is cancelled meanwhile gives it up to `limit_ms` to end by itself first.
 
-    For what must not be cut in the middle. Returns what it returns, raises what it raises; a
-    cancellation is raised in any case.
+    For what must not be cut in the middle, however often it is cancelled. Returns what it returns,
+    raises what it raises; a cancellation is raised in any case.
     """
     ended = asyncio.Event()
     results: list[Result] = []
@@ -160,14 +189,17 @@ async def uninterrupted(
     try:
         await ended.wait()
     except asyncio.CancelledError:
-        try:
-            await first_of(wait_for(ended), clock.sleep_until(clock.now() + limit_ms))
-        finally:
-            task.cancel()
+        until = clock.now() + limit_ms
+        while not ended.is_set() and clock.now() < until:
             try:
-                await task
+                await first_of(wait_for(ended), clock.sleep_until(until))
             except asyncio.CancelledError:
-                pass
+                pass  # somebody asks once more; the answer is the same
+        task.cancel()
+        try:
+            await task
+        except asyncio.CancelledError:
+            pass
         raise
     if failures:
         raise failures[0]

@@ -157,6 +157,7 @@ class Link:
         assert token is not None
         will = Message(self._topics.status, telemetry.OFFLINE, 1, True)
         await self._mqtt.connect(Credentials(self._username, token.access_token), will)
+        self._keeper.worked(token)
 
     async def _listen(self) -> None:
         while True:

@@ -22,6 +22,9 @@ class Clock(Protocol):
 
     def wall(self) -> Wall: ...
 
+    def learn(self, seconds: int) -> None:
+        """It is not before `seconds` (Unix time). What can't be is ignored; time never goes back for it."""
+
     def boot_id(self) -> str:
         """Names the time since which now() counts: where it is equal, readings can be compared."""
 
@@ -72,7 +75,12 @@ class Display(Protocol):
 
 
 class Store(Protocol):
-    """Small named values that survive a power cut: after it, load gives the old or the new bytes."""
+    """Small named values that survive a power cut: after it, load gives the old or the new bytes.
+
+    `is_shared`: whether other processes may use it at the same time.
+    """
+
+    is_shared: bool
 
     def load(self, name: str) -> bytes | None:
         """The value, or None if there is none. Raises StoreError."""

@@ -97,6 +97,8 @@ class BoardStore:
     is all there is on a board, so lock() only holds other tasks off.
     """
 
+    is_shared = False
+
     def __init__(self, folder: str, sync: "Callable[[], None] | None" = SYNC):
         self._folder = folder
         self._sync = sync

@@ -19,7 +19,8 @@ from pairlet.config import Config
 from pairlet.core.client import Client
 from pairlet.core.errors import ConfigError, OAuthError, TlsError
 from pairlet.core.http import Request
-from pairlet.core.token import Token
+from pairlet.core.token import Kept, Token
+from pairlet.core.token_record import to_record
 from pairlet.core.wall import SYNCED, Wall
 from pairlet.device import Device
 from pairlet.drive import Patience
@@ -203,7 +204,8 @@ def test_plain_http_to_others_is_refused_even_with_the_flag() -> None:
 def test_tokens_are_kept_for_this_user_only(server: HttpsServer, ca_file: str, tmp_path: Path) -> None:
     token, events = pair(server, ca_file, PlainDisplay(io.StringIO()))
     store = FileStore(tmp_path / "state")
-    store.save("token", json.dumps(token.to_record(0, Wall(SYNCED, 1_700_000_000))).encode())
+    record = to_record(Kept(token, None, None), 0, Wall(SYNCED, 1_700_000_000))
+    store.save("token", json.dumps(record).encode())
     for path in (tmp_path / "state").iterdir():
         assert path.stat().st_mode & 0o077 == 0, path
     assert (tmp_path / "state").stat().st_mode & 0o077 == 0

@@ -4,7 +4,7 @@ import asyncio
 
 from pairlet.core.errors import BrokerError, StoreError, TransportError
 from pairlet.core.mqtt import DISCONNECTED, Event
-from pairlet.core.wall import SYNCED, Wall
+from pairlet.core.wall import FLOOR, SYNCED, Wall
 
 
 class VirtualClock:
@@ -15,6 +15,7 @@ class VirtualClock:
         self._began = now
         self._wall = wall or Wall(SYNCED, 1_750_000_000)
         self._sleepers = []
+        self.learned = []
 
     def now(self):
         return self.time
@@ -22,10 +23,21 @@ class VirtualClock:
     def boot_id(self):
         return "one"
 
+    def set_wall(self, wall):
+        """Somebody sets the calendar."""
+        self._wall = wall
+        self._began = self.time
+
     def wall(self):
         if self._wall.seconds is None:
             return self._wall
         return Wall(self._wall.state, self._wall.seconds + (self.time - self._began) // 1000)
+
+    def learn(self, seconds):
+        self.learned.append(seconds)
+        wall = self.wall()
+        if wall.state != SYNCED and (wall.seconds is None or wall.seconds < seconds):
+            self.set_wall(Wall(FLOOR, seconds))
 
     async def sleep_until(self, until):
         if until <= self.time:
@@ -94,34 +106,62 @@ class ScriptedHttp:
         return result
 
 
+class PowerCut(Exception):
+    """The power went. What is in the store stays, everything else is gone."""
+
+
 class MemoryStore:
-    """Values in a dict. `broken` names values that can't be saved."""
+    """Values in a dict, which several stores may share as processes share a disk.
+
+    `broken` names values that can't be saved. `cut`: the number of the write (save, delete or
+    set_aside, from 0) at which the power goes; with `cut_after` just after it took effect, else before.
+    """
+
+    is_shared = True
 
     def __init__(self, values=None):
         self.values = values or {}
         self.broken = ()
         self.history = []
+        self.cut = None
+        self.cut_after = False
+        self.writes = 0
         self._lock = asyncio.Lock()
 
     def load(self, name):
         return self.values.get(name)
 
     def save(self, name, value):
+        self._write(self._save, name, value)
+
+    def delete(self, name):
+        self._write(self.values.pop, name, None)
+
+    def set_aside(self, name):
+        place = name + ".corrupt-1"
+        self._write(self._move, name, place)
+        return place
+
+    def lock(self):
+        return self._lock
+
+    def _save(self, name, value):
         if name in self.broken:
             raise StoreError("the disk is full")
         self.history.append((name, value))
         self.values[name] = bytes(value)
 
-    def delete(self, name):
-        self.values.pop(name, None)
-
-    def set_aside(self, name):
-        place = name + ".corrupt-1"
+    def _move(self, name, place):
         self.values[place] = self.values.pop(name)
-        return place
 
-    def lock(self):
-        return self._lock
+    def _write(self, change, name, value):
+        number = self.writes
+        self.writes += 1
+        if self.cut is not None and (number > self.cut or (number == self.cut and not self.cut_after)):
+            raise PowerCut()
+        change(name, value)
+        if number == self.cut:
+            raise PowerCut()
 
 
 class RecordingDisplay:

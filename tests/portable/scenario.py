@@ -13,7 +13,7 @@ from pairlet.core.machine import Send, Wait
 from pairlet.core.metadata import ServerMetadata
 from pairlet.core.refresh_grant import RefreshGrant
 from pairlet.core.secret import Secret
-from pairlet.core.token import Token
+from pairlet.core.token import Kept, Token
 
 ISSUER = "https://auth.example"
 DEVICE_CODE = "d3v1ce-c0de-hidden"
@@ -109,9 +109,10 @@ def grant_with_code(now=0, kind=DeviceGrant, options=None, **changes):
     return grant
 
 
-def make_refresh(kind=RefreshGrant, client=None, token=None, seed=SEED):
-    """A RefreshGrant that has done nothing yet."""
-    return kind(metadata(), client or Client("tv"), token or make_token(), seed=seed)
+def make_refresh(kind=RefreshGrant, client=None, token=None, seed=SEED, previous=None, lost_since=None):
+    """A RefreshGrant that has done nothing yet. `lost_since`: an earlier one had no answer."""
+    kept = Kept(token or make_token(), Secret(previous) if previous else None, lost_since)
+    return kind(metadata(), client or Client("tv"), kept, since=1700000000, seed=seed)
 
 
 def make_token(now=0, **changes):

@@ -363,12 +363,22 @@ def test_a_command_does_not_spend_a_refresh_token_that_it_cannot_replace():
     assert rig.record()["refresh_token"] == rig.server.live_refresh_token
 
 
+def fills_the_disk_during_a_refresh(rig):
+    """The server's answers, with a disk that has no room any more when a new token arrives."""
+
+    def answer(request):
+        if b"grant_type=refresh_token" in request.body:
+            rig.store.broken = ("token",)
+        return rig.server(request)
+
+    return answer
+
+
 def test_a_token_that_cannot_be_saved_is_used_and_saved_as_soon_as_there_is_room():
     rig = Rig(token_s=600)
+    rig.http.answer = fills_the_disk_during_a_refresh(rig)
 
     async def story():
-        await rig.clock.sleep_until(MINUTE)
-        rig.store.broken = ("token",)
         while "refreshed" not in rig.names():
             await rig.clock.sleep_until(rig.clock.now() + 1000)
         assert rig.record()["refresh_token"] != rig.server.live_refresh_token

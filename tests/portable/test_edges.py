@@ -1,10 +1,13 @@
 """Every edge of every transition table is taken by answers that a server can give; no other edge exists."""
 
 from pairlet.core import device_grant, discovery, refresh_grant
+from pairlet.core.client import Client
 from pairlet.core.device_grant import DeviceGrant
 from pairlet.core.discovery import Discovery
 from pairlet.core.errors import ProtocolError
 from pairlet.core.refresh_grant import RefreshGrant
+from pairlet.core.revocation import Revocation
+from pairlet.core.secret import Secret
 from scenario import (
     ISSUER,
     SEED,
@@ -14,6 +17,7 @@ from scenario import (
     grant_with_code,
     make_grant,
     make_refresh,
+    metadata,
     metadata_members,
     page,
     poll,
@@ -93,8 +97,8 @@ def test_device_grant_takes_every_edge():
     assert taken_by(DeviceGrant, DEVICE_GRANT) == edges_of(DeviceGrant)
 
 
-def refreshes(kind, *responses):
-    grant = make_refresh(kind)
+def refreshes(kind, *responses, previous=None):
+    grant = make_refresh(kind, previous=previous)
     now = 0
     for response in responses:
         _, now = poll(grant, response, 0, now)
@@ -105,6 +109,7 @@ REFRESH_GRANT = (
     lambda kind: refreshes(kind, None, page(503), answer(token_members())),
     lambda kind: refreshes(kind, error("invalid_grant")),
     lambda kind: refreshes(kind, error("invalid_client")),
+    lambda kind: refreshes(kind, error("invalid_grant"), answer(token_members()), previous="p"),
 )
 
 
@@ -130,6 +135,25 @@ def test_discovery_takes_every_edge():
     assert taken_by(Discovery, DISCOVERY) == edges_of(Discovery)
 
 
+def revokes(kind, *responses):
+    offered = metadata(revocation_endpoint=ISSUER + "/revoke")
+    revocation = kind(offered, Client("tv"), Secret("r"), "refresh_token")
+    now = 0
+    for response in responses:
+        _, now = poll(revocation, response, 0, now)
+    return revocation
+
+
+REVOCATION = (
+    lambda kind: revokes(kind, None, page(503), answer({})),
+    lambda kind: revokes(kind, error("unsupported_token_type")),
+)
+
+
+def test_revocation_takes_every_edge():
+    assert taken_by(Revocation, REVOCATION) == edges_of(Revocation)
+
+
 def test_the_spy_would_notice_an_edge_that_nobody_takes():
     assert taken_by(DeviceGrant, DEVICE_GRANT[:3]) != edges_of(DeviceGrant)
 
@@ -139,6 +163,7 @@ def test_no_other_edge_exists():
         (make_grant(), DeviceGrant),
         (make_refresh(), RefreshGrant),
         (Discovery(ISSUER, SEED), Discovery),
+        (revokes(Revocation), Revocation),
     )
     for machine, kind in machines:
         states = {state for state, _ in kind.TRANSITIONS} | set(kind.TRANSITIONS.values())

@@ -85,7 +85,7 @@ def test_item_35_refresh_grant():
             grant.transport_failed(0)
         else:
             grant.receive(response, 0)
-        hides(grant, grant.renewed, grant.error, grant.fault)
+        hides(grant, grant.kept, grant.error, grant.fault)
 
 
 def test_values():

@@ -3,7 +3,9 @@
 from pairlet.core.client import POST, Client
 from pairlet.core.errors import ConfigError, OAuthError, ProtocolError
 from pairlet.core.refresh_grant import READY, REFRESHED, REFRESHING, REFUSED, REJECTED, RefreshGrant
+from pairlet.core.token import Kept
 from scenario import (
+    ACCESS_TOKEN,
     REFRESH_TOKEN,
     answer,
     due,
@@ -52,16 +54,17 @@ def test_item_29_item_33_a_confidential_client_authenticates():
 
 
 def test_item_27_the_query_of_the_endpoint_stays():
-    grant = RefreshGrant(metadata(token_endpoint="https://auth.example/t?x=1"), Client("tv"), make_token())
+    kept = Kept(make_token(), None, None)
+    grant = RefreshGrant(metadata(token_endpoint="https://auth.example/t?x=1"), Client("tv"), kept)
     assert sent(grant, 0).url == "https://auth.example/t?x=1"
 
 
 def test_item_33_a_new_refresh_token_replaces_the_old_one():
     grant = after(answer(token_members(access_token="new", refresh_token="rotated")), 5000)
     assert grant.state == REFRESHED and grant.error is None
-    assert grant.renewed.refresh_token.reveal() == "rotated"
-    assert grant.renewed.access_token.reveal() == "new"
-    assert grant.renewed.expires_at == 5000 + 3600000
+    assert grant.kept.token.refresh_token.reveal() == "rotated"
+    assert grant.kept.token.access_token.reveal() == "new"
+    assert grant.kept.token.expires_at == 5000 + 3600000
     assert grant.next_action(10**9) is None
 
 
@@ -69,14 +72,14 @@ def test_item_33_without_a_new_one_the_old_one_stays():
     for nothing in (None, ""):
         members = token_members()
         members["refresh_token"] = nothing
-        assert after(answer(members)).renewed.refresh_token.reveal() == REFRESH_TOKEN
-    assert after(answer(token_members(refresh_token=None))).renewed.refresh_token.reveal() == REFRESH_TOKEN
+        assert after(answer(members)).kept.token.refresh_token.reveal() == REFRESH_TOKEN
+    assert after(answer(token_members(refresh_token=None))).kept.token.refresh_token.reveal() == REFRESH_TOKEN
 
 
 def test_item_31_the_scope_of_before_holds_unless_the_answer_names_one():
     token = make_token(scope="a b")
-    assert after(answer(token_members(scope=None)), token=token).renewed.scope == "a b"
-    assert after(answer(token_members(scope="a")), token=token).renewed.scope == "a"
+    assert after(answer(token_members(scope=None)), token=token).kept.token.scope == "a b"
+    assert after(answer(token_members(scope="a")), token=token).kept.token.scope == "a"
 
 
 def test_only_invalid_grant_of_the_server_itself_says_that_the_token_is_dead():
@@ -98,7 +101,7 @@ def test_any_other_error_leaves_the_pairing_standing():
     ):
         grant = after(error(code))
         assert grant.state == REFUSED and isinstance(grant.error, OAuthError) and grant.error.error == code
-        assert grant.renewed is None and grant.next_action(10**9) is None
+        assert grant.kept.token.access_token.reveal() == ACCESS_TOKEN and grant.next_action(10**9) is None
 
 
 def test_item_21_trouble_is_met_with_a_growing_pause_and_the_same_token():
@@ -157,14 +160,16 @@ def test_retry_after_is_honoured():
 def test_item_34_a_token_of_an_unknown_type_is_not_used():
     for token_type in ("DPoP", None, 5):
         grant = after(answer(token_members(token_type=token_type)))
-        assert grant.state == REFUSED and grant.renewed is None and isinstance(grant.error, ProtocolError)
+        assert grant.state == REFUSED and isinstance(grant.error, ProtocolError)
+        assert grant.kept.token.access_token.reveal() == ACCESS_TOKEN
         # The pairing stands: this is no invalid_grant.
         assert grant.state != REJECTED
 
 
 def test_without_a_refresh_token_there_is_nothing_to_do():
     refused(ProtocolError, make_refresh, token=make_token(refresh_token=None))
-    refused(ConfigError, RefreshGrant, metadata(token_endpoint=None), Client("tv"), make_token())
+    kept = Kept(make_token(), None, None)
+    refused(ConfigError, RefreshGrant, metadata(token_endpoint=None), Client("tv"), kept)
 
 
 def test_what_the_driver_may_not_do_changes_nothing():
@@ -172,11 +177,106 @@ def test_what_the_driver_may_not_do_changes_nothing():
     for response in (answer(token_members()), error("invalid_grant"), page(503), answer({})):
         refused(ProtocolError, grant.receive, response, 0)
     refused(ProtocolError, grant.transport_failed, 0)
-    assert (grant.state, grant.renewed, grant.error, grant.fault) == (READY, None, None, None)
+    assert (grant.state, grant.lost, grant.error, grant.fault) == (READY, False, None, None)
     sent(grant, 0)
     refused(ProtocolError, grant.next_action, 0)
     grant.receive(answer(token_members(refresh_token="rotated")), 0)
-    renewed = grant.renewed
+    kept = grant.kept
     refused(ProtocolError, grant.receive, answer(token_members(refresh_token="evil")), 0)
     refused(ProtocolError, grant.receive, error("invalid_grant"), 0)
-    assert grant.renewed is renewed and grant.error is None and grant.state == REFRESHED
+    assert grant.kept is kept and grant.error is None and grant.state == REFRESHED
+
+
+NOON = 1700000000
+PREVIOUS = "pr3vious-hidden"
+
+
+def refresh_tokens(grant, *responses):
+    """Drive `grant` with `responses` (None: no answer); the refresh tokens that it sent."""
+    now, sent_tokens = 0, []
+    for response in responses:
+        now = max(now, grant.due)
+        sent_tokens += [value for name, value in fields(sent(grant, now)) if name == "refresh_token"]
+        if response is None:
+            grant.transport_failed(now)
+        else:
+            grant.receive(response, now)
+    return sent_tokens
+
+
+def test_a_note_of_the_refresh_is_to_be_kept_before_it_leaves():
+    grant = make_refresh()
+    assert grant.kept.refreshing_since == NOON and grant.kept.token.refresh_token.reveal() == REFRESH_TOKEN
+    assert not grant.lost
+
+
+def test_the_note_stands_for_as_long_as_nobody_knows():
+    grant = make_refresh()
+    noted = grant.kept
+    refresh_tokens(grant, None, page(503), page(200), error("invalid_grant", 500), None)
+    assert grant.kept is noted and grant.lost, "no write for each try"
+
+
+def test_an_answer_takes_the_note_away():
+    for response in (answer(token_members(refresh_token="rotated")), error("invalid_client")):
+        assert after(response).kept.refreshing_since is None
+
+
+def test_a_new_refresh_token_comes_with_the_one_that_it_came_for():
+    kept = after(answer(token_members(refresh_token="rotated"))).kept
+    assert kept.token.refresh_token.reveal() == "rotated" and kept.previous.reveal() == REFRESH_TOKEN
+    # The one before that has been proven wrong or right by then.
+    kept = after(answer(token_members(refresh_token="rotated")), previous=PREVIOUS).kept
+    assert kept.previous.reveal() == REFRESH_TOKEN
+
+
+def test_without_rotation_there_is_none_before():
+    for same in (None, REFRESH_TOKEN):
+        assert after(answer(token_members(refresh_token=same)), previous=PREVIOUS).kept.previous is None
+
+
+def test_a_refusal_leaves_what_was_kept():
+    kept = after(error("invalid_client"), previous=PREVIOUS).kept
+    assert kept.token.refresh_token.reveal() == REFRESH_TOKEN and kept.previous.reveal() == PREVIOUS
+
+
+def test_a_lost_answer_of_an_earlier_start_is_known():
+    grant = make_refresh(lost_since=5)
+    assert grant.lost and grant.kept.refreshing_since == 5
+    assert refresh_tokens(grant, answer(token_members())) == [REFRESH_TOKEN]
+    assert grant.state == REFRESHED
+
+
+def test_the_token_before_is_tried_once_before_it_is_over():
+    grant = make_refresh(previous=PREVIOUS)
+    assert refresh_tokens(grant, error("invalid_grant"), error("invalid_grant")) == [REFRESH_TOKEN, PREVIOUS]
+    assert grant.state == REJECTED and grant.next_action(10**9) is None
+
+
+def test_the_token_before_may_still_be_good():
+    grant = make_refresh(previous=PREVIOUS)
+    rotated = answer(token_members(access_token="new", refresh_token="rotated"))
+    assert (
+        refresh_tokens(grant, error("invalid_grant"), None, page(503), rotated)
+        == [REFRESH_TOKEN] + [PREVIOUS] * 3
+    )
+    assert grant.state == REFRESHED and grant.kept.token.refresh_token.reveal() == "rotated"
+    assert grant.kept.previous.reveal() == PREVIOUS
+    grant = make_refresh(previous=PREVIOUS)
+    refresh_tokens(grant, error("invalid_grant"), answer(token_members(refresh_token=None)))
+    assert grant.kept.token.refresh_token.reveal() == PREVIOUS and grant.kept.previous is None
+
+
+def test_the_current_one_stays_first_while_nobody_has_rejected_it():
+    grant = make_refresh(previous=PREVIOUS)
+    assert refresh_tokens(grant, None, page(502), error("invalid_client")) == [REFRESH_TOKEN] * 3
+    assert grant.state == REFUSED
+
+
+def test_a_rotated_token_of_an_unusable_answer_is_to_be_kept():
+    grant = after(answer(token_members(token_type="mac", refresh_token="rotated")))
+    assert grant.state == REFUSED and grant.kept.token.refresh_token.reveal() == "rotated"
+    assert grant.kept.previous.reveal() == REFRESH_TOKEN and grant.kept.refreshing_since is None
+    for nothing in (None, REFRESH_TOKEN, "\n"):
+        kept = after(answer(token_members(token_type="mac", refresh_token=nothing)), previous=PREVIOUS).kept
+        assert kept.token.refresh_token.reveal() == REFRESH_TOKEN and kept.previous.reveal() == PREVIOUS

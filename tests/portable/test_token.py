@@ -1,23 +1,8 @@
-"""pairlet.core.token: reading it, keeping it, and when to replace it."""
-
-import json
+"""pairlet.core.token: reading it, and when to replace it."""
 
 from pairlet.core.errors import ProtocolError
-from pairlet.core.secret import Secret
 from pairlet.core.token import Token
-from pairlet.core.wall import FLOOR, SYNCED, UNSET, Wall
 from scenario import ACCESS_TOKEN, REFRESH_TOKEN, make_token, refused, token_members
-
-NOON = 1700000000
-
-
-def synced(seconds=NOON):
-    return Wall(SYNCED, seconds)
-
-
-def kept(token, then, wall_then, now, wall_now):
-    """`token` written at `then`, read in another start at `now`."""
-    return Token.from_record(json.loads(json.dumps(token.to_record(then, wall_then))), now, wall_now)
 
 
 def test_reads_every_member():
@@ -81,8 +66,13 @@ def test_remaining():
 def test_refresh_at():
     # lifetime in s, chance, ms before the end
     for life, chance, ahead in (
-        (1, 0, 500),
-        (1, 255, 600),
+        # Whatever its life: 2 s after it came at the soonest.
+        (1, 0, -1000),
+        (1, 255, -1000),
+        (3, 0, 1000),
+        (3, 255, 1000),
+        (4, 0, 2000),
+        (4, 255, 2000),
         (30, 0, 15000),
         (30, 255, 18000),
         (60, 0, 30000),
@@ -100,7 +90,7 @@ def test_refresh_at():
 
 
 def test_refresh_at_leaves_a_life_and_is_spread():
-    for life in (1, 2, 3, 7, 30, 59, 60, 61, 299, 300, 301, 3600, 86400, 315360000):
+    for life in (5, 6, 7, 30, 59, 60, 61, 299, 300, 301, 3600, 86400, 315360000):
         token = make_token(now=5, expires_in=life)
         points = [token.refresh_at(chance) for chance in range(256)]
         for point in points:
@@ -113,128 +103,22 @@ def test_refresh_at_leaves_a_life_and_is_spread():
             assert len(set(points)) == 256
 
 
+def test_a_token_of_no_life_is_not_replaced_without_pause():
+    for life in (1, 2, 3, 4):
+        for chance in (0, 100, 255):
+            assert make_token(now=5, expires_in=life).refresh_at(chance) >= 2005, life
+
+
 def test_refresh_at_without_a_reason_or_a_way():
     assert make_token(refresh_token=None).refresh_at(0) is None
     assert make_token(expires_in=None).refresh_at(0) is None
 
 
-def test_a_record_comes_back():
-    token = make_token(now=1000)
-    again = kept(token, 1000, synced(), 50, synced(NOON + 100))
-    assert again.access_token == token.access_token and again.refresh_token == token.refresh_token
-    assert again.scope == "telemetry" and again.expires_in == 3600
-    assert again.expires_at == 50 + 3500000
-    assert again.refresh_at(0) == again.expires_at - 720000
-
-
-def test_a_record_of_a_token_without_extras():
-    token = Token(Secret("x"))
-    again = kept(token, 0, synced(), 0, synced())
-    assert (
-        again.refresh_token is None
-        and again.expires_in is None
-        and again.expires_at is None
-        and again.scope == ""
-    )
-
-
-def test_a_record_written_late_in_life():
-    token = make_token(now=0)
-    assert kept(token, 3000000, synced(), 0, synced()).expires_at == 600000
-    assert kept(token, 9000000, synced(), 0, synced()).expires_at == 0
-
-
-def test_a_record_read_after_the_end():
-    assert kept(make_token(), 0, synced(), 70, synced(NOON + 3600)).expires_at == 70
-    assert kept(make_token(), 0, synced(), 70, synced(NOON + 10**8)).expires_at == 70
-
-
-def test_without_a_wall_clock_a_kept_token_counts_as_ended():
-    for wall_then, wall_now in (
-        (Wall(UNSET, None), synced()),
-        (synced(), Wall(UNSET, None)),
-        (Wall(UNSET, None), Wall(UNSET, None)),
-    ):
-        assert kept(make_token(), 0, wall_then, 70, wall_now).expires_at == 70
-
-
-def test_a_floor_never_makes_a_token_look_alive():
-    # Ten hours without power, then a board that only knows "not before the last time I was synced".
-    assert kept(make_token(), 0, synced(), 70, Wall(FLOOR, NOON)).expires_at == 70
-    assert kept(make_token(), 0, Wall(FLOOR, NOON), 70, Wall(FLOOR, NOON)).expires_at == 70
-
-
-NO_CLOCK = Wall(UNSET, None)
-
-
-def in_one_boot(token, then, now, wall=NO_CLOCK, boot_then="b1", boot_now="b1", **changes):
-    """`token` written and read with a boot_id; `changes` go into the record."""
-    record = json.loads(json.dumps(token.to_record(then, wall, boot_then)))
-    for name in changes:
-        record[name] = changes[name]
-    return Token.from_record(record, now, wall, boot_now)
-
-
-def test_within_one_boot_the_end_is_known_without_any_wall_clock():
-    token = make_token(now=1000)
-    assert in_one_boot(token, 2000, 50000).expires_at == token.expires_at
-    assert in_one_boot(token, 2000, 50000, wall=Wall(FLOOR, NOON)).expires_at == token.expires_at
-    # The wall clock may be set meanwhile, to whatever.
-    assert in_one_boot(token, 2000, 50000, wall=synced(5)).expires_at == token.expires_at
-    assert in_one_boot(token, 2000, 10**9).remaining_ms(10**9) == 0
-
-
-def test_another_boot_or_an_unknown_one_is_not_this_boot():
-    for boot_then, boot_now in (("b1", "b2"), ("", ""), ("b1", ""), ("", "b1")):
-        assert in_one_boot(make_token(), 0, 70, boot_then=boot_then, boot_now=boot_now).expires_at == 70
-
-
-def test_a_damaged_end_of_this_boot_never_lengthens_a_life():
-    assert in_one_boot(make_token(), 0, 70, expires_at=10**15).expires_at == 70 + 3600000
-    for bad in (None, "x", 1.5, []):
-        assert in_one_boot(make_token(), 0, 70, expires_at=bad).expires_at == 70
-
-
-def test_a_record_dated_by_a_floor_ends_too_early_at_worst():
-    # True time when written was NOON; the floor lies an hour before it, at most.
-    assert kept(make_token(), 0, Wall(FLOOR, NOON - 600), 0, synced(NOON + 60)).expires_at == 2940000
-
-
-def test_a_clock_that_ran_backwards():
-    # A day back: the end would lie further away than the token ever lived.
-    assert kept(make_token(), 0, synced(), 70, synced(NOON - 86400)).expires_at == 70
-    assert kept(make_token(), 0, synced(), 70, synced(NOON - 1)).expires_at == 70
-    for jump in range(-10000, 10000, 97):
-        remaining = kept(make_token(), 0, synced(), 70, synced(NOON + jump)).remaining_ms(70)
-        assert 0 <= remaining <= 3600000
-
-
-def test_a_token_without_an_end_has_none_after_a_reboot_either():
-    assert kept(make_token(expires_in=None), 0, Wall(UNSET, None), 0, Wall(UNSET, None)).expires_at is None
-
-
-def test_what_is_no_record():
-    good = make_token().to_record(0, synced())
-    for changes in (
-        {"version": 2},
-        {"version": None},
-        {"version": "1"},
-        {"access_token": None},
-        {"access_token": 5},
-        {"access_token": ""},
-        {"access_token": "a\n"},
-        {"refresh_token": 5},
-        {"refresh_token": "a\n"},
-    ):
-        record = good.copy()
-        for name in changes:
-            record[name] = changes[name]
-        refused(ProtocolError, Token.from_record, record, 0, synced())
-    refused(ProtocolError, Token.from_record, {}, 0, synced())
-
-
-def test_a_damaged_end_counts_as_ended():
-    for bad in ("x", 1.5, None, [], {}, -1, 10**30, True):
-        record = make_token().to_record(0, synced())
-        record["ends"] = bad
-        assert Token.from_record(record, 70, synced()).expires_at == 70, bad
+def test_item_31_what_was_not_granted_is_known():
+    token = make_token(scope="a b")
+    assert token.not_granted("a b") == "" and token.not_granted("") == "" and token.not_granted("b a") == ""
+    assert token.not_granted("a admin b write") == "admin write"
+    assert token.not_granted("openid offline_access a") == "", "both are left out by many servers"
+    alone = make_token(scope="a", refresh_token=None)
+    assert alone.not_granted("openid offline_access a") == "offline_access"
+    assert make_token(scope=None).not_granted("telemetry") == "", "nothing said: granted as asked"

@@ -47,15 +47,14 @@ class Discovery(Machine):
         self.fault: PairletError | None = None
         self._insecure_http = insecure_http
         self._backoff = Backoff(1000, 60000, seed)
-        self._due = 0
         self._place = 0
 
     def next_action(self, now: int) -> "Send | Wait | None":
         """Send(request), Wait(until), or None when it has ended."""
         if self.state in (FOUND, FAILED):
             return None
-        if self.state == READY and now < self._due:
-            return Wait(self._due)
+        if self.state == READY and now < self.due:
+            return Wait(self.due)
         self.step("send")
         name, inserted = _PLACES[self._place]
         address = url.well_known(self.issuer, name, inserted=inserted)
@@ -86,7 +85,7 @@ class Discovery(Machine):
 
     def _wait(self, fault: "PairletError | None", due: int) -> None:
         self.fault = fault
-        self._due = due
+        self.due = due
         self.step("fault")
 
     def _pass_over(self, error: PairletError) -> None:

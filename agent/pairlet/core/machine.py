@@ -18,12 +18,16 @@ Wait = namedtuple("Wait", ("until",))
 
 
 class Machine:
-    """A state and the table of what may follow it: TRANSITIONS maps (state, event) to a state."""
+    """A state and the table of what may follow it: TRANSITIONS maps (state, event) to a state.
+
+    `due`: when the next request may leave, where the machine says so (ms).
+    """
 
     TRANSITIONS: "dict[tuple[str, str], str]" = {}
 
     def __init__(self, state: str):
         self.state = state
+        self.due = 0
 
     def step(self, event: str) -> None:
         """Follow the edge for `event`; ProtocolError where the table has none (the driver is at fault)."""

@@ -8,8 +8,12 @@ from .http import Response
 from .json_object import secret_member
 from .machine import Machine, Send, Wait
 from .metadata import ServerMetadata
-from .secret import Secret
-from .token import Token
+from .token import Kept, Token
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .errors import OAuthError
+    from .secret import Secret
 
 READY = "ready"
 REFRESHING = "refreshing"
@@ -23,34 +27,41 @@ _LONGEST_BACKOFF_MS = 300000
 
 
 class RefreshGrant(Machine):
-    """Replaces `token` by a newer one. Trouble is met with a back-off and the same refresh token, for
-    as long as the driver goes on: only the server's own invalid_grant says that the token is dead.
+    """Replaces the token of `kept` by a newer one. Trouble is met with a back-off and the same refresh
+    token, for as long as the driver goes on: only the server's own invalid_grant says that the token is
+    dead, and if the one before it was not given up yet, that one is tried once before it counts.
 
-    `renewed` is the new Token when refreshed. `error` is an OAuthError or ProtocolError when it ended
-    otherwise; `rotated` is then the new refresh token that came along, or None. `fault` is the last
-    trouble, or None; `due` when the next try may leave (ms).
+    `kept` says at each moment what has to be on disk before anything else is done: that a refresh is
+    under way before its request leaves, and the new token before it is used. `since`: now, in Unix
+    seconds, 0 if unknown.
+
+    `error` is an OAuthError or ProtocolError when it ended without a new token. `lost`: a request had
+    no answer, so that the server may have acted on it. `fault` is the last trouble, or None; `due` when
+    the next try may leave (ms).
     """
 
     TRANSITIONS = {
         (READY, "send"): REFRESHING,
         (REFRESHING, "token"): REFRESHED,
         (REFRESHING, "fault"): READY,
+        (REFRESHING, "invalid_grant, one is left"): READY,
         (REFRESHING, "invalid_grant"): REJECTED,
         (REFRESHING, "error"): REFUSED,
     }
 
-    def __init__(self, metadata: ServerMetadata, client: Client, token: Token, *, seed: bytes = b""):
+    def __init__(
+        self, metadata: ServerMetadata, client: Client, kept: Kept, *, since: int = 0, seed: bytes = b""
+    ):
         super().__init__(READY)
-        if token.refresh_token is None:
+        if kept.token.refresh_token is None:
             raise ProtocolError("the server gave no refresh token", "Pair the device again: pairlet pair.")
         self._token_endpoint = metadata.require("token_endpoint")
         self._client = client
-        self._token = token
-        self._refresh_token = token.refresh_token
+        self._token: Token = kept.token
+        self._previous = kept.previous
         self._backoff = Backoff(2000, _LONGEST_BACKOFF_MS, seed)
-        self.due = 0
-        self.renewed: Token | None = None
-        self.rotated: Secret | None = None
+        self.lost = kept.refreshing_since is not None
+        self.kept = kept if self.lost else Kept(kept.token, kept.previous, since)
         self.error: PairletError | None = None
         self.fault: PairletError | None = None
 
@@ -61,40 +72,66 @@ class RefreshGrant(Machine):
         if self.state == READY and now < self.due:
             return Wait(self.due)
         self.step("send")
+        assert self._token.refresh_token is not None
         # No scope: what was granted stays granted, and asking for more is forbidden.
-        pairs = [("grant_type", "refresh_token"), ("refresh_token", self._refresh_token.reveal())]
+        pairs = [("grant_type", "refresh_token"), ("refresh_token", self._token.refresh_token.reveal())]
         return Send(self._client.request(self._token_endpoint, pairs))
 
     def receive(self, response: Response, now: int) -> None:
         """Take the answer to the last request."""
         self.check("fault")  # only while a request is under way
-        answer = read_answer(response, self._refresh_token, *self._client.secrets)
+        assert self._token.refresh_token is not None
+        answer = read_answer(response, self._token.refresh_token, *self._client.secrets)
         if answer.kind == SUCCESS and "access_token" not in answer.members:
             fault = ProtocolError("the server answered neither a token nor an error")
             self._meet_fault(fault, answer.retry_after_ms, now)
         elif answer.kind == FAULT:
             self._meet_fault(answer.error, answer.retry_after_ms, now)
         elif answer.kind == ERROR:
-            self.error = answer.error
-            self.step("invalid_grant" if answer.error.error == "invalid_grant" else "error")
+            self._receive_error(answer.error)
         else:
             self._receive_token(answer.members, now)
 
-    def _receive_token(self, members: "dict[str, object]", now: int) -> None:
-        try:
-            self.renewed = Token.from_answer(members, now, previous=self._token)
-        except ProtocolError as error:
+    def _receive_error(self, error: "OAuthError") -> None:
+        self.fault = None
+        if error.error != "invalid_grant":
+            self._refuse(error, self.kept.token, self.kept.previous)
+        elif self._previous is not None:
+            # The server may have lost what it gave us last; what it took for that may still be good.
+            self._token = self._token.with_refresh_token(self._previous)
+            self._previous = None
+            self.step("invalid_grant, one is left")
+        else:
             self.error = error
-            # The access token can't be used, but the server may have rotated: the old refresh token is
-            # dead then, and the new one is all there is.
-            try:
-                self.rotated = secret_member(members, "refresh_token")
-            except ProtocolError:
-                pass
-            self.step("error")
+            self.step("invalid_grant")
+
+    def _receive_token(self, members: "dict[str, object]", now: int) -> None:
+        sent = self._token.refresh_token
+        try:
+            token = Token.from_answer(members, now, previous=self._token)
+        except ProtocolError as error:
+            self._receive_unusable(members, error)
             return
         self.fault = None
+        self.kept = Kept(token, None if token.refresh_token == sent else sent, None)
         self.step("token")
+
+    def _receive_unusable(self, members: "dict[str, object]", error: ProtocolError) -> None:
+        # The access token can't be used, but the server may have rotated: the old refresh token is
+        # dead then, and the new one is all there is.
+        try:
+            rotated = secret_member(members, "refresh_token")
+        except ProtocolError:
+            rotated = None
+        if rotated is None or rotated == self._token.refresh_token:
+            self._refuse(error, self.kept.token, self.kept.previous)
+        else:
+            self._refuse(error, self._token.with_refresh_token(rotated), self._token.refresh_token)
+
+    def _refuse(self, error: PairletError, token: Token, previous: "Secret | None") -> None:
+        self.error = error
+        self.kept = Kept(token, previous, None)
+        self.step("error")
 
     def transport_failed(self, now: int) -> None:
         """There was no answer; the server may have acted all the same. The same token is tried again."""
@@ -103,5 +140,6 @@ class RefreshGrant(Machine):
 
     def _meet_fault(self, fault: "PairletError | None", retry_after_ms: int, now: int) -> None:
         self.fault = fault
+        self.lost = True
         self.due = now + max(retry_after_ms, self._backoff.delay_ms())
         self.step("fault")

@@ -1,12 +1,18 @@
 """An access token with what belongs to it (RFC 6749 section 5.1), and when to replace it."""
 
+from collections import namedtuple
+
 from .errors import ProtocolError
 from .secret import Secret
 from .text import clean
-from .wall import SYNCED, UNSET, Wall
 
-_TEN_YEARS_S = 315360000
-_RECORD_VERSION = 1
+TEN_YEARS_S = 315360000
+_LEAST_APART_MS = 2000
+
+# What has to be on the disk of a pairing. `token`: the current one. `previous`: the refresh token that
+# `token` was got with, until token's own has worked, or None. `refreshing_since`: when a refresh with
+# token's refresh token left whose answer is not known (Unix seconds, 0: there was no clock), or None.
+Kept = namedtuple("Kept", ("token", "previous", "refreshing_since"))
 
 
 class Token:
@@ -58,7 +64,7 @@ class Token:
         if previous is not None:
             refresh_token = refresh_token or previous.refresh_token
             scope = previous.scope
-        expires_in = seconds_member(members, "expires_in", _TEN_YEARS_S)
+        expires_in = seconds_member(members, "expires_in", TEN_YEARS_S)
         return Token(
             access_token,
             expires_in=expires_in,
@@ -85,72 +91,35 @@ class Token:
         Ahead of its end by the larger of 60 s and 20 % of its life, but never more than half of it, so
         that a token of 30 s is not replaced without pause. `chance`, 0 to 255, is this device's own
         and moves it up to 10 % of its life earlier: a site of 500 devices must not refresh as one.
+        Never sooner than 2 s after it came, even when it has ended by then: no server is to be hammered.
         """
         if self.refresh_token is None or self.expires_in is None or self.expires_at is None:
             return None
         life_ms = 1000 * self.expires_in
         ahead_ms = min(max(60000, life_ms // 5), life_ms // 2)
-        return self.expires_at - ahead_ms - life_ms // 10 * chance // 255
+        ahead_ms += life_ms // 10 * chance // 255
+        return self.expires_at - min(ahead_ms, life_ms - _LEAST_APART_MS)
 
-    def to_record(self, now: int, wall: Wall, boot_id: str = "") -> "dict[str, object]":
-        """What to keep on disk: plain values, secrets included.
-
-        `wall` dates it for the next boot; `boot_id` names this one, in which `now` says all ("": unknown).
-        """
-        remaining_ms = self.remaining_ms(now)
-        ends = None
-        if remaining_ms is not None and wall.state != UNSET:
-            ends = wall.seconds + remaining_ms // 1000
-        return {
-            "version": _RECORD_VERSION,
-            "access_token": self.access_token.reveal(),
-            "token_type": "Bearer",
-            "refresh_token": self.refresh_token.reveal() if self.refresh_token else None,
-            "scope": self.scope,
-            "expires_in": self.expires_in,
-            "ends": ends,
-            "boot_id": boot_id,
-            "expires_at": self.expires_at,
-        }
-
-    @staticmethod
-    def from_record(record: "dict[str, object]", now: int, wall: Wall, boot_id: str = "") -> "Token":
-        """Read what to_record wrote. Raises ProtocolError when it is not that.
-
-        Written in this very boot, its end is known to the millisecond, whatever the wall clock did
-        since. Otherwise it takes a wall clock then and a synced one now: a floor only says what has
-        ended. When the end can't be known, the token counts as ended: refreshing once too often costs
-        one request, a dead token costs samples.
-        """
-        if record.get("version") != _RECORD_VERSION:
-            raise ProtocolError("the record has another version")
-        from .json_object import seconds_member, secret_member
-
-        access_token = secret_member(record, "access_token")
-        if access_token is None:
-            raise ProtocolError("the record has no access_token")
-        refresh_token = secret_member(record, "refresh_token")
-        expires_in = seconds_member(record, "expires_in", _TEN_YEARS_S)
-        expires_at = None
-        if expires_in is not None:
-            ends, kept = record.get("ends"), record.get("expires_at")
-            # Without a refresh token there is nothing to do about an end that may have come: whoever
-            # takes the token will tell.
-            expires_at = now if refresh_token is not None else None
-            if boot_id and record.get("boot_id") == boot_id and isinstance(kept, int):
-                expires_at = min(kept, now + 1000 * expires_in)
-            elif isinstance(ends, int) and wall.state == SYNCED and 0 <= ends - wall.seconds <= expires_in:
-                expires_at = now + 1000 * (ends - wall.seconds)
-            elif isinstance(ends, int) and wall.state == SYNCED and ends < wall.seconds:
-                expires_at = now
-        scope = record.get("scope")
+    def with_refresh_token(self, refresh_token: Secret) -> "Token":
+        """The same with another refresh token."""
         return Token(
-            access_token,
-            expires_in=expires_in,
-            expires_at=expires_at,
+            self.access_token,
+            expires_in=self.expires_in,
+            expires_at=self.expires_at,
             refresh_token=refresh_token,
-            scope=clean(scope, 2000) if isinstance(scope, str) else "",
+            scope=self.scope,
         )
+
+    def not_granted(self, scope: str) -> str:
+        """What of `scope` (as asked for, space-separated) this token was not granted; "" for nothing.
+
+        RFC 6749 section 3.3: the server may grant less. Those two that ask for a kind of token are
+        often left out of its answer: openid is never counted, offline_access only without a refresh token.
+        """
+        granted = self.scope.split() + ["openid"]
+        if self.refresh_token is not None:
+            granted.append("offline_access")
+        return " ".join([part for part in scope.split() if part not in granted])
 
     def __repr__(self) -> str:
         return f"<Token scope={self.scope} expires_in={self.expires_in}>"

@@ -1,4 +1,9 @@
-"""The Clock port on Linux."""
+"""The Clock port on Linux: time since boot, and calendar time with a floor under it.
+
+A machine without a battery for its clock starts at whatever date its file system or the kernel
+remembers. Until a time service has set the clock, the newest of what can't be wrong is the floor: this
+program's age, the time of the last save, a server's Date heard over TLS.
+"""
 
 import asyncio
 import time
@@ -13,6 +18,11 @@ BUILT_AFTER = 1_704_067_200
 # late. Short naps bound the delay after a resume, and one wake-up a minute costs nothing.
 _NAP_MS = 60_000
 
+# What lies this far after that is not believed: one false answer must not outlaw all true ones.
+_LIFE_S = 25 * 366 * 86400
+# A real-time clock that is further behind the floor than this was set wrong, or its battery is empty.
+_RTC_BEHIND_S = 120
+
 _TIME_ERROR = 5  # adjtimex(2): "the system clock is not synchronized"
 
 
@@ -22,6 +32,7 @@ class SystemClock:
     def __init__(self, root: str = "/"):
         """`root`: where /proc and /sys are looked for; tests have one of their own."""
         self._root = Path(root)
+        self._floor = 0  # Unix time when now() was 0 at the earliest; 0: nothing is known
 
     def now(self) -> int:
         """Milliseconds that only grow, suspended time included."""
@@ -39,13 +50,24 @@ class SystemClock:
         except (OSError, UnicodeError):
             return ""
 
+    def learn(self, seconds: int) -> None:
+        """It is not before `seconds` (Unix time): a time that was saved, the Date of a verified answer.
+
+        What can't be is ignored, and so is what is known already.
+        """
+        if BUILT_AFTER <= seconds < BUILT_AFTER + _LIFE_S:
+            self._floor = max(self._floor, seconds - self.now() // 1000)
+
     def wall(self) -> Wall:
         """Unix time, and how far it may be trusted."""
         seconds = int(time.time())
-        if seconds < BUILT_AFTER:
+        floor = self._floor + self.now() // 1000 if self._floor else 0
+        if seconds >= BUILT_AFTER:
+            if _kernel_synchronised() or (seconds >= floor - _RTC_BEHIND_S and self._set_from_rtc()):
+                return Wall(SYNCED, seconds)
+        elif not floor:
             return Wall(UNSET, None)
-        kept = _kernel_synchronised() or self._set_from_rtc()
-        return Wall(SYNCED if kept else FLOOR, seconds)
+        return Wall(FLOOR, max(seconds, floor))
 
     def _set_from_rtc(self) -> bool:
         """Whether the kernel set its clock at boot from a real-time clock (`hctosys` is 1 then)."""

@@ -258,6 +258,8 @@ async def status(arguments: argparse.Namespace, output: Output) -> int:
     found = keeper.load()
     remaining_ms = found.remaining_ms(SystemClock().now()) if found else None
     expires_in = None if remaining_ms is None else remaining_ms // 1000
+    not_granted = found.not_granted(joined.agent.config.text("oauth.scope")) if found else ""
+    pending = joined.agent.revocation_is_pending()
     output.event(
         "status",
         paired=found is not None,
@@ -265,9 +267,15 @@ async def status(arguments: argparse.Namespace, output: Output) -> int:
         scope=found.scope if found else "",
         expires_in=expires_in,
         has_refresh_token=found is not None and found.refresh_token is not None,
+        not_granted=not_granted,
+        revocation_pending=pending,
     )
     if not output.as_json:
         output.line(_status_line(joined.device, found, expires_in))
+        if not_granted:
+            output.line(f"Asked for, but not granted: {not_granted}.")
+        if pending:
+            output.line("The server has still to be told of an un-pairing. Run: pairlet unpair.")
     return 0
 
 
@@ -285,17 +293,23 @@ def _status_line(device: Device, found: Token | None, expires_in: int | None) ->
 async def unpair(arguments: argparse.Namespace, output: Output) -> int:
     """Revoke and forget."""
     joined = Joined(arguments, output)
-    paired = joined.agent.keeper.load() is not None
+    agent = joined.agent
+    known = agent.keeper.load() is not None or agent.revocation_is_pending()
     try:
-        trouble = await joined.agent.unpair(Patience(_TRIES))
+        trouble = await agent.unpair(Patience(_TRIES))
     finally:
         joined.display.close()
-    if trouble is not None:
-        tell_error(output.event, trouble)
-        output.say(f"pairlet: the server could not be told: {trouble}")
+    if trouble is None:
+        if not output.as_json:
+            output.line("This device is not paired any more." if known else "This device was not paired.")
+        return 0
+    tell_error(output.event, trouble)
+    output.say(f"pairlet: the server could not be told: {trouble}")
+    if agent.revocation_is_pending():
+        output.say("This device is not paired any more; it keeps a note to tell the server.")
+        output.say("Run `pairlet unpair` again for that, or remove the device on the server's own page.")
+    else:
         output.say("The token is gone from this device; remove the device on the server's own page as well.")
-    elif not output.as_json:
-        output.line("This device is not paired any more." if paired else "This device was not paired.")
     return 0
 
 

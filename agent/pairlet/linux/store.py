@@ -45,6 +45,8 @@ class FileStore:
     `lock_timeout_s`: how long lock() waits, in seconds.
     """
 
+    is_shared = True
+
     def __init__(self, folder: str | os.PathLike[str], *, lock_timeout_s: float = 60):
         self._folder = os.path.abspath(os.path.expanduser(os.fspath(folder)))
         self._lock_timeout_s = lock_timeout_s

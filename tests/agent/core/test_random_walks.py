@@ -1,6 +1,7 @@
 """Whatever a server does, in virtual time: never polled too early or after the end, and there is an end."""
 
 import json
+from urllib.parse import parse_qsl
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from pairlet.core.machine import Send, Wait
 from pairlet.core.metadata import ServerMetadata
 from pairlet.core.refresh_grant import REFRESHED, REJECTED, RefreshGrant
 from pairlet.core.secret import Secret
-from pairlet.core.token import Token
+from pairlet.core.token import Kept, Token
 from support.wire import HEADERS, LIKELY, PROPERTY, RESPONSES, STATUSES
 
 ISSUER = "https://auth.example"
@@ -22,6 +23,7 @@ METADATA = ServerMetadata(
     ISSUER, {"device_authorization_endpoint": ISSUER + "/d", "token_endpoint": ISSUER + "/t"}
 )
 SEEDS = st.binary(max_size=4)
+KEPT = Kept(Token(Secret("a"), refresh_token=Secret("r")), None, None)
 
 _KEEP_ON = st.builds(
     lambda members, status, headers: Response(status, headers, json.dumps(members).encode()),
@@ -140,7 +142,7 @@ def test_any_answers_from_the_beginning(seed: bytes, answers: list[tuple[Respons
     machines = (
         DeviceGrant(METADATA, Client("tv"), seed=seed),
         Discovery(ISSUER, seed),
-        RefreshGrant(METADATA, Client("tv"), Token(Secret("a"), refresh_token=Secret("r")), seed=seed),
+        RefreshGrant(METADATA, Client("tv"), KEPT, seed=seed),
     )
     for machine in machines:
         now = 0
@@ -167,7 +169,7 @@ def test_any_answers_from_the_beginning(seed: bytes, answers: list[tuple[Respons
 @PROPERTY
 @given(SEEDS, st.lists(RESPONSES, max_size=20))
 def test_only_an_authoritative_invalid_grant_rejects(seed: bytes, responses: list[Response]) -> None:
-    grant = RefreshGrant(METADATA, Client("tv"), Token(Secret("a"), refresh_token=Secret("r")), seed=seed)
+    grant = RefreshGrant(METADATA, Client("tv"), KEPT, seed=seed)
     now = 0
     for response in responses:
         action = grant.next_action(now)
@@ -181,7 +183,39 @@ def test_only_an_authoritative_invalid_grant_rejects(seed: bytes, responses: lis
         if grant.state == REJECTED:
             assert parse(response.body)["error"] == "invalid_grant" and response.status < 500
         if grant.state == REFRESHED:
-            assert grant.renewed is not None and grant.renewed.refresh_token is not None
+            assert grant.kept.token.refresh_token is not None and grant.kept.refreshing_since is None
+
+
+@PROPERTY
+@given(SEEDS, st.booleans(), st.lists(st.one_of(st.none(), RESPONSES), max_size=20))
+def test_the_store_never_has_to_hold_less_than_what_may_be_good(
+    seed: bytes, previous: bool, responses: list[Response | None]
+) -> None:
+    """Whatever comes: what was sent last stays among what is kept until the server has answered it."""
+    kept = Kept(KEPT.token, Secret("p") if previous else None, None)
+    grant = RefreshGrant(METADATA, Client("tv"), kept, since=7, seed=seed)
+    now, sent = 0, []
+    for response in responses:
+        action = grant.next_action(now)
+        if isinstance(action, Wait):
+            now = action.until
+            action = grant.next_action(now)
+        if action is None:
+            break
+        assert grant.kept.refreshing_since == 7, "a request leaves that the store knows nothing of"
+        sent += [pair[1] for pair in parse_qsl(action.request.body.decode()) if pair[0] == "refresh_token"]
+        known = [each.reveal() for each in (grant.kept.token.refresh_token, grant.kept.previous) if each]
+        assert sent[-1] in known
+        if response is None:
+            grant.transport_failed(now)
+        else:
+            grant.receive(response, now)
+    # Each token in its turn: the one before is asked for once the current one was rejected, and never back.
+    assert sent == sorted(sent, reverse=True)
+    if grant.state == REJECTED:
+        assert sent[-1] == ("p" if previous else "r")
+    if grant.state == REFRESHED:
+        assert grant.kept.previous is None or grant.kept.previous.reveal() == sent[-1]
 
 
 @PROPERTY
@@ -211,10 +245,10 @@ def test_answers_cut_at_every_byte() -> None:
         grant.next_action(5000)
         grant.receive(Response(200, [], token[:size]), 5000)
         assert grant.state == WAITING and grant.token is None and grant.fault is not None
-        refresh = RefreshGrant(METADATA, Client("tv"), Token(Secret("a"), refresh_token=Secret("r")))
+        refresh = RefreshGrant(METADATA, Client("tv"), KEPT)
         refresh.next_action(0)
         refresh.receive(Response(200, [], token[:size]), 0)
-        assert refresh.state == "ready" and refresh.renewed is None
+        assert refresh.state == "ready" and refresh.kept.token is KEPT.token and refresh.lost
     for size in range(len(code)):
         grant = DeviceGrant(METADATA, Client("tv"))
         grant.next_action(0)
