@@ -144,7 +144,7 @@ class TokenKeeper:
         On disk it stays until the next save: a write for that alone would wear out the card.
         """
         kept = self.kept
-        if kept is not None and kept.token is token:
+        if kept is not None and kept.token is token and kept.previous is not None:
             self.kept = Kept(token, None, kept.refreshing_since)
 
     def refresh_at(self) -> "int | None":

@@ -28,7 +28,11 @@ def _unquote(text):
 
 
 class ModelServer:
-    """Answers requests at `clock`'s time. `decide` is "wait", "approve" or "deny"."""
+    """Answers requests at `clock`'s time. `decide` is "wait", "approve" or "deny".
+
+    Refresh tokens are used once, unless `rotate` is off. With `grace` the last one is taken again, and
+    brings what it brought; else it revokes all of them, unless `revokes_on_reuse` is off.
+    """
 
     def __init__(self, clock, decide="approve", code_s=600, interval_s=5, token_s=3600):
         self.clock = clock
@@ -37,6 +41,8 @@ class ModelServer:
         self.interval_s = interval_s
         self.token_s = token_s
         self.rotate = True
+        self.grace = False
+        self.revokes_on_reuse = True
         self.codes = {}
         self.requests = []
         self.live_refresh_token = None
@@ -44,6 +50,7 @@ class ModelServer:
         self.revoked = []
         self.too_fast = 0
         self._count = 0
+        self._last_refresh = (None, None)
 
     def __call__(self, request):
         path = request.url[len(ISSUER) :]
@@ -106,11 +113,15 @@ class ModelServer:
         return self._tokens()
 
     def _refresh(self, form):
-        if form["refresh_token"] != self.live_refresh_token:
-            # Reuse of a rotated token revokes the family (RFC 9700 section 4.14.2).
-            self.live_refresh_token = self.live_access_token = None
+        sent = form["refresh_token"]
+        if sent == self.live_refresh_token:
+            self._last_refresh = (sent, self._tokens())
+        elif not self.grace or sent != self._last_refresh[0]:
+            if self.revokes_on_reuse:
+                # Reuse of a rotated token revokes the family (RFC 9700 section 4.14.2).
+                self.live_refresh_token = self.live_access_token = None
             return self._error("invalid_grant")
-        return self._tokens()
+        return self._last_refresh[1]
 
     def _tokens(self):
         self._count += 1

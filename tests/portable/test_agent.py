@@ -450,23 +450,6 @@ def test_a_token_of_another_server_is_not_sent_anywhere():
     assert error.exit_code == 2 and other.http.log == []
 
 
-def test_unpair_revokes_the_refresh_token_and_forgets():
-    rig = Rig()
-    rig.run(rig.agent.pair(Patience(3)))
-    live = rig.server.live_refresh_token
-    assert rig.run(rig.agent.unpair(Patience(3))) is None
-    assert rig.server.revoked == [live] and "token" not in rig.store.values
-    assert rig.names()[-1] == "unpaired"
-
-
-def test_unpair_says_when_the_server_could_not_be_told():
-    rig = Rig()
-    rig.run(rig.agent.pair(Patience(3)))
-    rig.http.answer = lambda request: Response(503, [], b"")
-    trouble = rig.run(rig.agent.unpair(Patience(1)))
-    assert "503" in str(trouble) and "token" not in rig.store.values
-
-
 def test_without_refresh_token_the_end_is_the_end():
     rig = Rig(broker=MemoryBroker(), token_s=60)
 
