@@ -103,3 +103,20 @@ def test_wall_tells_whole_seconds_unless_it_has_no_idea(clock: Clock) -> None:
     else:
         assert type(wall.seconds) is int
         assert wall.seconds >= 1_704_067_200  # 2024-01-01: nothing older was ever set
+
+
+YEAR_S = 365 * 86400
+
+
+def test_learning_lifts_a_floor_and_nothing_else(clock: Clock) -> None:
+    before = clock.wall()
+    known = before.seconds or 1_750_000_000
+    clock.learn(known + YEAR_S)
+    after = clock.wall()
+    if before.state == SYNCED and after.state == SYNCED:
+        assert after.seconds < known + YEAR_S
+    else:
+        assert after.state == FLOOR and 0 <= after.seconds - known - YEAR_S <= 60
+    for seconds in (known, known - YEAR_S, 0, -1, 10**15):
+        clock.learn(seconds)
+        assert clock.wall().state == after.state and 0 <= clock.wall().seconds - after.seconds <= 60

@@ -33,6 +33,10 @@ def store(reopen: Callable[[], Store]) -> Store:
     return reopen()
 
 
+def test_it_says_whether_other_processes_may_use_it(store: Store) -> None:
+    assert store.is_shared is (type(store) is FileStore)
+
+
 def test_there_is_nothing_at_first(store: Store) -> None:
     assert store.load("refresh") is None
 

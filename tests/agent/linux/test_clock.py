@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 import struct
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,75 @@ def test_a_real_time_clock_keeps_the_date(
     rtc(tmp_path, "rtc0", b"0\n")
     rtc(tmp_path, "rtc1", hctosys)
     assert SystemClock(root=str(tmp_path)).wall().state == state
+
+
+NOON = 1_750_000_000
+
+
+@pytest.fixture
+def still(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """now() stands at 0 until it is set: to whole milliseconds since boot."""
+    now = [0]
+    monkeypatch.setattr(SystemClock, "now", lambda self: now[0])
+
+    def set_to(milliseconds: int) -> None:
+        now[0] = milliseconds
+
+    return set_to
+
+
+def test_what_was_learned_is_the_floor_of_a_clock_that_was_never_set(
+    unsynchronised: None, still: Callable[[int], None], tmp_path: Path
+) -> None:
+    clock = SystemClock(root=str(tmp_path))
+    with freeze_time("1970-01-01 00:00:10"):
+        clock.learn(NOON)
+        assert clock.wall() == Wall(FLOOR, NOON)
+        still(90_500)
+        assert clock.wall() == Wall(FLOOR, NOON + 90)
+        # What is known already, or can't be.
+        for seconds in (NOON + 89, NOON - 1, BUILT_AFTER - 1, 0, -1, NOON + 10**10):
+            clock.learn(seconds)
+            assert clock.wall() == Wall(FLOOR, NOON + 90), seconds
+        clock.learn(NOON + 1000)
+        assert clock.wall() == Wall(FLOOR, NOON + 1000)
+
+
+def test_a_clock_that_is_behind_what_is_known_is_corrected(
+    unsynchronised: None, still: Callable[[int], None], tmp_path: Path
+) -> None:
+    """A date that the file system remembered from the last shutdown."""
+    clock = SystemClock(root=str(tmp_path))
+    with freeze_time("2025-01-01"):
+        clock.learn(NOON)
+        assert clock.wall() == Wall(FLOOR, NOON)
+    with freeze_time("2025-07-01"):
+        assert clock.wall() == Wall(FLOOR, 1_751_328_000)
+
+
+def test_a_real_time_clock_with_an_empty_battery_is_not_believed(
+    unsynchronised: None, still: Callable[[int], None], tmp_path: Path
+) -> None:
+    rtc(tmp_path, "rtc0", b"1\n")
+    clock = SystemClock(root=str(tmp_path))
+    with freeze_time("2025-06-15 15:05:00"):
+        assert clock.wall().state == SYNCED
+        clock.learn(NOON)
+        assert clock.wall().state == SYNCED, "a drift of two minutes is no reason"
+        clock.learn(NOON + 3600)
+        assert clock.wall() == Wall(FLOOR, NOON + 3600)
+    with freeze_time("2025-06-16"):
+        assert clock.wall().state == SYNCED
+
+
+def test_a_time_service_is_right_even_when_a_server_was_wrong(
+    monkeypatch: pytest.MonkeyPatch, still: Callable[[int], None], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(clock_module, "_kernel_synchronised", lambda: True)
+    clock = SystemClock(root=str(tmp_path))
+    clock.learn(NOON + 86400)
+    with freeze_time("2025-06-15 15:06:40"):
+        assert clock.wall() == Wall(SYNCED, NOON)
 
 
 def test_a_synchronised_kernel_is_trusted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
