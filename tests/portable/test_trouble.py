@@ -155,6 +155,56 @@ def test_a_stop_in_the_middle_of_the_last_poll_keeps_the_token():
     assert rig.record()["refresh_token"] == rig.server.live_refresh_token
 
 
+def test_a_stop_asked_for_again_and_again_keeps_the_token_all_the_same():
+    rig = Rig(token_s=600)
+    rig.run(rig.agent.pair(Patience(3)))
+    rig.clock.time += 560000
+    tasks = []
+    exchange = rig.http.exchange
+
+    async def stopped(request):
+        for _ in range(5):
+            tasks[0].cancel()
+            await rig.clock.sleep_until(rig.clock.now() + 900)
+        return await exchange(request)
+
+    rig.http.exchange = stopped
+
+    async def story():
+        tasks.append(asyncio.create_task(rig.agent.usable_token(Patience(3))))
+        try:
+            await tasks[0]
+        except asyncio.CancelledError:
+            return
+        raise AssertionError("it went on")
+
+    rig.run(story())
+    assert rig.names()[-1] == "refreshed"
+    assert rig.record()["refresh_token"] == rig.server.live_refresh_token
+
+
+def test_a_stop_waits_for_a_few_seconds_only():
+    rig = Rig(token_s=600)
+    rig.run(rig.agent.pair(Patience(3)))
+    rig.clock.time += 560000
+
+    async def story():
+        rig.http.latency_ms = 10**7
+        began = rig.clock.now()
+        task = asyncio.create_task(rig.agent.usable_token(Patience(3)))
+        for _ in range(10):
+            await rig.clock.sleep_until(rig.clock.now() + 100)
+            task.cancel()
+        try:
+            await task
+        except asyncio.CancelledError:
+            pass
+        assert rig.clock.now() - began <= 6000
+
+    rig.run(story())
+    assert rig.record()["refreshing_since"] is not None, "the next start knows"
+
+
 def test_a_captive_portal_at_boot_is_waited_out():
     rig = Rig(broker=MemoryBroker())
 
@@ -235,6 +285,49 @@ def test_patience_counts_failures_in_a_row():
         patience(TransportError("x"))
         patience(TransportError("x"))
         patience(None)
+
+
+def test_a_command_does_not_wait_for_an_hour_because_a_server_asks_it_to():
+    """`run` does: it has time."""
+
+    def answers(rig, path):
+        busy = Response(503, [("retry-after", "3600")], b"")
+        return lambda request: busy if request.url.endswith(path) else rig.server(request)
+
+    for path in ("/token", "/.well-known/oauth-authorization-server"):
+        rig = Rig(token_s=600)
+        rig.run(rig.agent.pair(Patience(3)))
+        rig.clock.time += 620000
+        again = Rig(store=rig.store, clock=rig.clock)
+        again.http.answer = answers(rig, path)
+        began = again.clock.now()
+        error = raised(again.run, again.agent.usable_token(Patience(3)))
+        assert error.exit_code == 5 and "left alone for 60 min" in str(error) and "503" in str(error)
+        assert again.clock.now() - began < 10000
+        begun = len(again.http.log)
+        again.run(again.agent.run(), until=again.clock.now() + 59 * MINUTE)
+        assert len(again.http.log) == begun + 1 and "unpaired" not in again.names()
+
+
+def test_a_short_pause_is_waited_for():
+    rig = Rig(token_s=600)
+    rig.run(rig.agent.pair(Patience(3)))
+    rig.clock.time += 620000
+    busy = [Response(503, [("retry-after", "20")], b"")]
+    rig.http.answer = lambda request: busy.pop() if busy else rig.server(request)
+    assert rig.run(rig.agent.usable_token(Patience(3))) is not None
+
+
+def test_what_was_not_granted_is_shown():
+    rig = Rig(broker=MemoryBroker(), settings={"oauth": {"scope": "openid telemetry admin"}})
+    rig.run(rig.agent.run(), until=MINUTE)
+    assert "paired, but not granted: admin" in [screen.message for screen in rig.display.screens]
+
+
+def test_a_token_of_a_second_is_not_refreshed_without_pause():
+    rig = Rig(broker=MemoryBroker(), token_s=1)
+    rig.run(rig.agent.run(), until=MINUTE)
+    assert 20 <= rig.names().count("refreshed") <= 31
 
 
 def test_a_long_secret_that_a_server_quotes_is_hidden_whole():

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+import time
 from collections.abc import Callable, Coroutine
 
 from ..core.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_USAGE, PairletError
@@ -35,7 +36,7 @@ def _run(words: list[str]) -> int:
             return flash(arguments, output)
         from .commands import COMMANDS
 
-        stopped = Stop(quietly=arguments.command == "run")
+        stopped = Stop(arguments.command == "run", output.say)
         return asyncio.run(stopped.guard(COMMANDS[arguments.command](arguments, output)))
     except PairletError as error:
         if output.last_event not in _TOLD_BY_EVENT:
@@ -51,29 +52,58 @@ def _run(words: list[str]) -> int:
 _TOLD_BY_EVENT = ("denied", "expired")
 
 
-class Stop:
-    """Turns SIGTERM into an orderly end: exit code 0 where stopping is the normal end, else 130."""
+# All that a command may still have to do: an answer under way, and a farewell to the broker.
+_ORDERLY_S = 10
 
-    def __init__(self, quietly: bool):
-        self._exit_code = EXIT_DONE if quietly else EXIT_INTERRUPTED
-        self._asked = False
+
+class Stop:
+    """Turns SIGTERM and SIGINT into an orderly end: exit code 130, or 0 for SIGTERM where that is normal.
+
+    Asking again makes it no faster: the server may be answering a refresh right now, and without that
+    answer the pairing could be lost. After ten seconds another Ctrl-C ends it at once all the same.
+    """
+
+    def __init__(self, quietly: bool, say: Callable[[str], None]):
+        self._exit_codes = {signal.SIGTERM: EXIT_DONE if quietly else EXIT_INTERRUPTED}
+        self._say = say
+        self._asked: tuple[int, float] | None = None
 
     async def guard(self, command: Coroutine[object, object, int]) -> int:
-        """Await `command`; a SIGTERM cancels it, and it cleans up behind itself."""
+        """Await `command`; a signal cancels it, and it cleans up behind itself."""
         task = asyncio.current_task()
         assert task is not None
+        loop = asyncio.get_running_loop()
 
-        def stop() -> None:
-            self._asked = True
-            task.cancel()
+        def stop(number: int, _frame: object) -> None:
+            # By the loop, which wakes up for it: whatever is being written right now comes first.
+            if self._is_first(number):
+                loop.call_soon_threadsafe(task.cancel)
+            elif number == signal.SIGINT:
+                loop.call_soon_threadsafe(self._say, f"pairlet: stopping, within {_ORDERLY_S} s")
 
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
+        # Not loop.add_signal_handler: a loop that is held up would never hear of it.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
         try:
             return await command
         except asyncio.CancelledError:
-            if self._asked:
-                return self._exit_code
-            raise
+            if self._asked is None:
+                raise
+            if self._asked[0] == signal.SIGINT:
+                self._say("")  # the terminal has written ^C
+            return self._exit_codes.get(signal.Signals(self._asked[0]), EXIT_INTERRUPTED)
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _is_first(self, number: int) -> bool:
+        """Whether this is the first signal. KeyboardInterrupt if that was long ago."""
+        now = time.monotonic()
+        if self._asked is None:
+            self._asked = (number, now)
+            return True
+        if number == signal.SIGINT and now - self._asked[1] > _ORDERLY_S:
+            raise KeyboardInterrupt
+        return False
 
 
 def _elsewhere(name: str, words: list[str]) -> int:
