@@ -1,7 +1,6 @@
 """Giving a grant back to the server (RFC 7009), however long it takes to reach it."""
 
 import json
-from collections import namedtuple
 
 from .agent import REVOCATION
 from .core.backoff import Backoff
@@ -17,11 +16,9 @@ if TYPE_CHECKING:
     from .core.token import Token
     from .drive import Trouble
 
-# What is to be revoked, and whose it is: (issuer or token endpoint, client_id).
-Entry = namedtuple("Entry", ("token", "token_type_hint", "account"))
+    # What is to be revoked and whose it is: token, token_type_hint, issuer (or token endpoint), client_id.
+    Note = dict[str, object]
 
-# With more than these the oldest are given up.
-_MOST = 4
 _LONGEST_PAUSE_MS = 3600000
 _DAY_MS = 86400000
 
@@ -30,27 +27,27 @@ async def unpair(agent: "Agent", trouble: "Trouble") -> "PairletError | None":
     """Forget the token and tell the server; see Agent.unpair.
 
     The note for the server is on the disk before the token is gone, so that a stop or a power cut in
-    between leaves no grant behind that nobody remembers.
+    between leaves no grant behind that nobody remembers. There is one note: an older one gets a last try.
     """
-    store, keeper = agent.ports.store, agent.keeper
-    async with store.lock():
+    keeper = agent.keeper
+    async with agent.ports.store.lock():
         token = keeper.load()
-        pending = _load(agent)
+        older = _load(agent)
+        note = None
         if token is not None:
-            pending.append(_entry(token, keeper.account))
+            note = _note(token, keeper.account)
             try:
-                _save(agent, pending[-_MOST:])
+                agent.ports.store.save(REVOCATION, json.dumps(note).encode())
             except StoreError as error:
                 tell_error(agent.emit, error)  # no room: then it is now or never
             keeper.forget("asked")
-    return await _tell(agent, pending, trouble)
+    trouble_before = await _tell(agent, older, trouble)
+    return await _tell(agent, note, trouble) or trouble_before
 
 
 async def revoke(agent: "Agent", trouble: "Trouble") -> "PairletError | None":
-    """Tell the server what is pending; why that failed, or None. `trouble` may raise to give up.
-
-    Raises StoreError.
-    """
+    """Tell the server what it has still to be told; why that failed, or None. `trouble` may raise to
+    give up. Raises StoreError."""
     return await _tell(agent, _load(agent), trouble)
 
 
@@ -63,12 +60,12 @@ async def revoke_later(agent: "Agent") -> None:
             error = await revoke(agent, _go_on)
         except StoreError as failure:
             error = failure
-        if error is None or not agent.revocation_is_pending():
-            if error is not None:
-                tell_error(agent.emit, error)
-            await clock.sleep_until(clock.now() + _DAY_MS)
-        else:
+        if agent.revocation_is_pending():
             await clock.sleep_until(clock.now() + backoff.delay_ms())
+            continue
+        if error is not None:
+            tell_error(agent.emit, error)
+        await clock.sleep_until(clock.now() + _DAY_MS)
 
 
 def _go_on(error: "PairletError | None", pause_ms: int = 0) -> None:
@@ -76,82 +73,55 @@ def _go_on(error: "PairletError | None", pause_ms: int = 0) -> None:
     pass
 
 
-async def _tell(agent: "Agent", pending: "list[Entry]", trouble: "Trouble") -> "PairletError | None":
-    """Revoke each of `pending`; what can be tried again stays on disk. Returns the last error, or None."""
-    last: PairletError | None = None
-    done = []
-    for entry in pending:
-        if entry.account != agent.keeper.account:
-            continue
-        error, is_over = await _revoke(agent, entry, trouble)
-        last = error or last
-        if is_over:
-            done.append(entry.token)
-    if done:
-        async with agent.ports.store.lock():
-            # Another process may have added to it meanwhile.
-            _save(agent, [entry for entry in _load(agent) if entry.token not in done])
-    return last
-
-
-async def _revoke(agent: "Agent", entry: Entry, trouble: "Trouble") -> "tuple[PairletError | None, bool]":
-    """Revoke one; the error or None, and whether there is no use in another try."""
+async def _tell(agent: "Agent", note: "Note | None", trouble: "Trouble") -> "PairletError | None":
+    """Revoke what `note` says, if it is this account's; the note goes when there is no use in another try."""
+    if note is None or (note.get("issuer"), note.get("client_id")) != agent.keeper.account:
+        return None
     ports = agent.ports
+    error: PairletError | None = None
     try:
         metadata = await agent.find(trouble)
+        token = secret_member(note, "token")
+        assert token is not None
         seed = ports.entropy.random_bytes(4)
-        revocation = Revocation(metadata, agent.client, entry.token, entry.token_type_hint, seed=seed)
+        revocation = Revocation(metadata, agent.client, token, str(note["token_type_hint"]), seed=seed)
         await drive(revocation, ports.http, ports.clock, trouble)
-    except PairletError as error:
-        # A server without such an endpoint will have none tomorrow.
-        return error, isinstance(error, ConfigError)
-    return revocation.error, True
+        error = revocation.error
+    except ConfigError as failure:
+        error = failure  # a server without such an endpoint will have none tomorrow
+    except PairletError as failure:
+        return failure
+    async with ports.store.lock():
+        if _load(agent) == note:
+            ports.store.delete(REVOCATION)
+    return error
 
 
-def _entry(token: "Token", account: "tuple[str, str]") -> Entry:
-    """The refresh token where there is one: the server ends what hangs on it, too (section 2.1)."""
-    if token.refresh_token is None:
-        return Entry(token.access_token, "access_token", account)
-    return Entry(token.refresh_token, "refresh_token", account)
+def _note(token: "Token", account: "tuple[str, str]") -> "Note":
+    """For the refresh token where there is one: the server ends what hangs on it, too (section 2.1)."""
+    secret, hint = token.refresh_token, "refresh_token"
+    if secret is None:
+        secret, hint = token.access_token, "access_token"
+    return {
+        "token": secret.reveal(),
+        "token_type_hint": hint,
+        "issuer": account[0],
+        "client_id": account[1],
+    }
 
 
-def _save(agent: "Agent", pending: "list[Entry]") -> None:
-    store = agent.ports.store
-    if not pending:
-        store.delete(REVOCATION)
-        return
-    members = [
-        {
-            "token": entry.token.reveal(),
-            "token_type_hint": entry.token_type_hint,
-            "issuer": entry.account[0],
-            "client_id": entry.account[1],
-        }
-        for entry in pending
-    ]
-    store.save(REVOCATION, json.dumps({"version": 1, "tokens": members}).encode())
-
-
-def _load(agent: "Agent") -> "list[Entry]":
-    """What is noted on disk; what can't be read is set aside, and told."""
+def _load(agent: "Agent") -> "Note | None":
+    """The note on the disk; one that can't be read is set aside, and told."""
     store = agent.ports.store
     data = store.load(REVOCATION)
     if data is None:
-        return []
+        return None
     try:
-        return _entries(parse(data).get("tokens"))
+        note = parse(data)
+        if secret_member(note, "token") is None or not isinstance(note.get("token_type_hint"), str):
+            raise ProtocolError("it names no token")
+        return note
     except ProtocolError as error:
         place = store.set_aside(REVOCATION)
         tell_error(agent.emit, StoreError(f"what is to be revoked can't be read ({error}): {place}"))
-        return []
-
-
-def _entries(members: object) -> "list[Entry]":
-    found = []
-    for each in members if isinstance(members, list) else []:
-        token = secret_member(each, "token") if isinstance(each, dict) else None
-        if token is None:
-            raise ProtocolError("it names no token")
-        account = (str(each.get("issuer")), str(each.get("client_id")))
-        found.append(Entry(token, str(each.get("token_type_hint")), account))
-    return found
+        return None

@@ -304,21 +304,29 @@ def test_a_note_of_another_account_stays_and_is_sent_nowhere():
 
 
 def test_a_note_that_can_not_be_read_is_set_aside():
-    for garbage in (b"", b"{", b'{"version":1,"tokens":[{}]}', b'{"version":1,"tokens":[5]}'):
+    for garbage in (b"", b"{", b"{}", b"[]", b'{"token":"x"}', b'{"token":"\\n","token_type_hint":"x"}'):
         rig = Rig(store=MemoryStore({"revocation": garbage}))
         assert unpair(rig) is None
         assert rig.store.values == {"revocation.corrupt-1": garbage} and "error" in rig.names()
 
 
-def test_only_so_many_notes_are_kept():
+def test_there_is_one_note_and_an_older_one_gets_a_last_try():
     rig = Rig()
     rig.http.answer = without_revocation(rig, Response(503, [], b""))
     tokens = []
-    for _ in range(6):
+    for _ in range(2):
         rig.run(rig.agent.pair(Patience(3)))
         tokens.append(rig.server.live_refresh_token)
         # The server has no use for the one before: each pairing is to bring a new one.
         rig.server.live_refresh_token = None
         unpair(rig)
-        kept = json.loads(rig.store.values["revocation"])["tokens"]
-        assert [entry["token"] for entry in kept] == tokens[-4:]
+    assert json.loads(rig.store.values["revocation"])["token"] == tokens[1]
+    rig.http.answer = rig.server
+    rig.run(rig.agent.pair(Patience(3)))
+    assert rig.server.revoked == tokens[1:] and list(rig.store.values) == ["token"]
+    rig.http.answer = without_revocation(rig, TransportError("no route"))
+    unpair(rig)
+    rig.http.answer = without_revocation(rig, Response(503, [], b""))
+    rig.run(rig.agent.pair(Patience(3)))
+    rig.http.answer = rig.server
+    assert unpair(rig) is None and len(rig.server.revoked) == 3 and rig.store.values == {}
