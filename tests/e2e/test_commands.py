@@ -8,6 +8,7 @@ import subprocess
 import pytest
 from support.agent_process import PROGRAM, environment, run, started
 from support.cloud import CLIENT_ID, CONFIDENTIAL_CLIENT_ID, SECRET, cloud
+from support.ports import closed_port
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,28 @@ def test_pair_then_token_exec_status_unpair(simulated, common, tmp_path):
     assert run("token", *common).returncode == 6
     assert "was not paired" in run("unpair", *common).stdout
     assert "revocation" in str(simulated.server.events)
+
+
+def test_what_the_server_could_not_be_told_is_said_and_made_up_for(simulated, common):
+    paired(simulated, common)
+    with closed_port() as port:
+        nowhere = ["--set", f"oauth.revocation_endpoint=http://127.0.0.1:{port}/revoke"]
+        done = run("unpair", *common, *nowhere)
+    assert done.returncode == 0 and "could not be told" in done.stderr
+    assert "Run `pairlet unpair` again" in done.stderr
+    said = json.loads(run("status", *common, "--json").stdout)
+    assert said["paired"] is False and said["revocation_pending"] is True
+    assert "still to be told" in run("status", *common).stdout
+    done = run("unpair", *common)
+    assert done.returncode == 0 and "not paired any more" in done.stdout
+    assert json.loads(run("status", *common, "--json").stdout)["revocation_pending"] is False
+
+
+def test_what_was_not_granted_is_said(simulated, common):
+    paired(simulated, common)
+    wanted = [*common, "--scope", "telemetry admin"]
+    assert json.loads(run("status", *wanted, "--json").stdout)["not_granted"] == "telemetry admin"
+    assert "not granted: telemetry admin" in run("status", *wanted).stdout
 
 
 def test_denied_is_exit_code_3(simulated, common):

@@ -1,6 +1,7 @@
 """pairlet.core.token: reading it, and when to replace it."""
 
 from pairlet.core.errors import ProtocolError
+from pairlet.core.secret import Secret
 from pairlet.core.token import Token
 from scenario import ACCESS_TOKEN, REFRESH_TOKEN, make_token, refused, token_members
 
@@ -122,3 +123,4 @@ def test_item_31_what_was_not_granted_is_known():
     alone = make_token(scope="a", refresh_token=None)
     assert alone.not_granted("openid offline_access a") == "offline_access"
     assert make_token(scope=None).not_granted("telemetry") == "", "nothing said: granted as asked"
+    assert Token(Secret("x")).not_granted("a") == "", "nobody knows"

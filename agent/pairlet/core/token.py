@@ -111,11 +111,14 @@ class Token:
         )
 
     def not_granted(self, scope: str) -> str:
-        """What of `scope` (as asked for, space-separated) this token was not granted; "" for nothing.
+        """What of `scope` (as asked for, space-separated) this token was not granted; "" for nothing or
+        nobody knows.
 
         RFC 6749 section 3.3: the server may grant less. Those two that ask for a kind of token are
         often left out of its answer: openid is never counted, offline_access only without a refresh token.
         """
+        if not self.scope:
+            return ""
         granted = self.scope.split() + ["openid"]
         if self.refresh_token is not None:
             granted.append("offline_access")
