@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Ports = namedtuple("Ports", ("clock", "http", "display", "store", "entropy", "sensors", "button", "mqtt"))
 
 _LONGEST_PAUSE_MS = 300000
+_SAVE_MS = 10000
 # The store's name for what the server has still to be told.
 REVOCATION = "revocation"
 # Times a byte of chance: what a site whose power comes back takes for its refreshes, 10 s.
@@ -100,10 +101,19 @@ class Agent:
                 # Ahead of its end a token is still good when the server is not there to renew it.
                 if not keeper.is_usable():
                     raise
+            await self._save_at_last()
         token = keeper.token
         if token is None or not keeper.is_usable():
             raise UnpairedError("the access token has ended, and there is no refresh token")
         return token
+
+    async def _save_at_last(self) -> None:
+        """A command ends soon, and a token that the disk had no room for would end with it."""
+        clock = self.ports.clock
+        until = clock.now() + _SAVE_MS
+        while not self.keeper.is_saved and clock.now() < until:
+            await clock.sleep_until(clock.now() + 1000)
+            await self.keeper.look()
 
     async def run(self) -> None:
         """Pair if needed, then work until cancelled. Raises what nothing but a person can mend."""

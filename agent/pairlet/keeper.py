@@ -43,7 +43,8 @@ class TokenKeeper:
         self.emit = emit
         self.chance = entropy.random_bytes(1)[0]
         self.busy = asyncio.Lock()
-        self._saved = True
+        # False while what counts is in memory only.
+        self.is_saved = True
         # What was last seen on the disk; what is not saved yet may only replace that.
         self._on_disk: bytes | None = None
         self.kept: Kept | None = None
@@ -65,9 +66,9 @@ class TokenKeeper:
             return self.token
         kept = None if data is None else self._read(data)
         # What was damaged on the disk while it is whole in memory is saved again.
-        self._saved = data is None or kept is not None or self.kept is None
+        self.is_saved = data is None or kept is not None or self.kept is None
         self._on_disk = None if kept is None else mark
-        if self._saved:
+        if self.is_saved:
             self.kept = kept
         return self.token
 
@@ -85,7 +86,7 @@ class TokenKeeper:
         data = json.dumps(record).encode()
         self.store.save(_NAME, data)
         self._on_disk = _mark(data)
-        self._saved = True
+        self.is_saved = True
         self.kept = kept
 
     def keep_anyhow(self, kept: Kept) -> None:
@@ -96,7 +97,7 @@ class TokenKeeper:
         try:
             self.keep(kept)
         except StoreError as error:
-            self.kept, self._saved = kept, False
+            self.kept, self.is_saved = kept, False
             tell_error(self.emit, error)
 
     async def look(self) -> bool:
@@ -107,12 +108,12 @@ class TokenKeeper:
         """
         before = self.token
         try:
-            if self._saved:
+            if self.is_saved:
                 self.load()
             else:
                 async with self.store.lock():
                     self.load()
-                    if not self._saved and self.kept is not None:
+                    if not self.is_saved and self.kept is not None:
                         self.keep(self.kept)
         except (StoreError, ConfigError):
             pass  # it was told when it began, or will be by the refresh that needs the store
@@ -120,7 +121,7 @@ class TokenKeeper:
 
     def look_again_ms(self) -> int:
         """How long until look() can have something to do."""
-        if not self._saved:
+        if not self.is_saved:
             return _SAVE_AGAIN_MS
         return _LOOK_MS if self.store.is_shared else _DAY_MS
 
@@ -195,13 +196,11 @@ class TokenKeeper:
             kept = from_record(record, clock.now(), clock.wall(), clock.boot_id())
         except ProtocolError as error:
             place = self.store.set_aside(_NAME)
-            tell_error(
-                self.emit,
-                StoreError(
-                    f"the stored token can't be read ({error}); it is kept as {place}",
-                    "Pair the device again: pairlet pair.",
-                ),
-            )
+            advice = "Pair the device again: pairlet pair."
+            if self.kept is not None:
+                advice = "There is nothing to do: it is still in memory, and is saved again."
+            told = StoreError(f"the stored token can't be read ({error}); it is kept as {place}", advice)
+            tell_error(self.emit, told)
             return None
         account = (record.get("issuer"), record.get("client_id"))
         if account != self.account:

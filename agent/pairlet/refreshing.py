@@ -51,7 +51,7 @@ async def refresh(
                     sent, grant = kept.token, None
                 if grant is None or grant.state in ENDED:
                     grant = _begin(keeper, kept, metadata, client)
-                if kept is not grant.kept:
+                elif kept is not grant.kept:
                     keeper.keep(grant.kept)
                 # The answer may hold the only refresh token that is still good.
                 step = await uninterrupted(_exchange(keeper, grant, http), clock, _FAREWELL_MS)
@@ -70,6 +70,8 @@ def _begin(
     since = 0 if wall.state == UNSET else wall.seconds
     seed = keeper.entropy.random_bytes(4)
     grant = RefreshGrant(metadata, client, kept, since=since, seed=seed)
+    # Also when the note is there already: whether the disk will take an answer shows only so.
+    keeper.keep(grant.kept)
     if grant.lost:
         tell_error(
             keeper.emit,

@@ -250,6 +250,40 @@ def test_a_refusal_takes_the_note_off_the_disk():
     assert rig.record()["refreshing_since"] is not None, "a gateway may have passed it on"
 
 
+def test_a_lost_answer_is_not_asked_for_again_before_the_disk_can_take_it():
+    rig = paired()
+    rig.server.grace = True
+    rig.http.answer = Flaky(rig, "answer lost")
+    refresh(rig, 1)
+    again = restarted(rig)
+    again.store.broken = ("token",)
+    refresh(again)
+    assert [request for _, _, request in again.http.log if IS_REFRESH in request.body] == []
+    again.store.broken = ()
+    assert is_good(again)
+
+
+def test_a_command_waits_for_room_for_what_it_has_got():
+    rig = paired()
+
+    def answer(request):
+        if IS_REFRESH in request.body:
+            rig.store.broken = ("token",)
+        return rig.server(request)
+
+    rig.http.answer = answer
+
+    async def story():
+        task = asyncio.create_task(rig.agent.usable_token(Patience(3)))
+        while "refreshed" not in rig.names():
+            await rig.clock.sleep_until(rig.clock.now() + 100)
+        await rig.clock.sleep_until(rig.clock.now() + 3000)
+        rig.store.broken = ()
+        return await task
+
+    assert rig.run(story()).access_token.reveal() == rig.server.live_access_token and is_good(rig)
+
+
 def test_trouble_for_a_day_is_written_down_once():
     rig = paired()
     rig.http.answer = lambda request: TransportError("no route")
