@@ -172,7 +172,8 @@ class Life:
         for _ in range(2):
             agent.wait_for("refreshed")
             self.look_around()
-        agent.wait_for("published")
+        # Right after it has come back with the new token: the next planned reconnect is two seconds away.
+        agent.wait_for("mqtt_connected")
         device_id = json.loads((self.state / "device").read_bytes())["device_id"]
         # A connection that the other side ends, in the middle of everything.
         kick = self._simulated.broker.disconnect
