@@ -14,13 +14,19 @@ from pairlet.core.json_object import parse
 from pairlet.core.machine import Send, Wait
 from pairlet.core.metadata import ServerMetadata
 from pairlet.core.refresh_grant import REFRESHED, REJECTED, RefreshGrant
+from pairlet.core.revocation import Revocation
 from pairlet.core.secret import Secret
 from pairlet.core.token import Kept, Token
 from support.wire import HEADERS, LIKELY, PROPERTY, RESPONSES, STATUSES
 
 ISSUER = "https://auth.example"
 METADATA = ServerMetadata(
-    ISSUER, {"device_authorization_endpoint": ISSUER + "/d", "token_endpoint": ISSUER + "/t"}
+    ISSUER,
+    {
+        "device_authorization_endpoint": ISSUER + "/d",
+        "token_endpoint": ISSUER + "/t",
+        "revocation_endpoint": ISSUER + "/r",
+    },
 )
 SEEDS = st.binary(max_size=4)
 KEPT = Kept(Token(Secret("a"), refresh_token=Secret("r")), None, None)
@@ -143,6 +149,7 @@ def test_any_answers_from_the_beginning(seed: bytes, answers: list[tuple[Respons
         DeviceGrant(METADATA, Client("tv"), seed=seed),
         Discovery(ISSUER, seed),
         RefreshGrant(METADATA, Client("tv"), KEPT, seed=seed),
+        Revocation(METADATA, Client("tv"), Secret("r"), "refresh_token", seed=seed),
     )
     for machine in machines:
         now = 0
