@@ -1,30 +1,33 @@
-"""`pairlet sim authserver`, `pairlet sim broker` and `pairlet sim board`: cloud and hardware on a desk.
+"""`pairlet sim`: authorization server, broker and board on a desk.
 
-Exit codes as everywhere in Pairlet: 0 done (also after SIGTERM), 2 usage, 5 network (a port in use),
-7 certificate, 130 Ctrl-C. With --json stdout has one JSON object a line, each with `event` and `at`
-(RFC 3339), and people's text is left out.
+With --json stdout has one JSON object a line, each with `event` and `at` (RFC 3339), and people's text is
+left out. `command_line` says what the exit codes mean.
 """
 
 import argparse
 import asyncio
 import contextlib
-import datetime
-import json
-import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-_DONE, _USAGE, _NETWORK, _IDENTITY, _INTERRUPTED = 0, 2, 5, 7, 130
+from .command_line import (
+    IDENTITY,
+    INTERRUPTED,
+    NETWORK,
+    USAGE,
+    CommandError,
+    check_host,
+    first_line,
+    port,
+    print_json,
+    print_text,
+    seconds,
+    signals,
+    whole,
+)
+
 _MISSING = "The simulator's libraries are not installed ({}). Install them: pip install 'pairlet[simulator]'"
-
-
-class CommandError(Exception):
-    """Ends a command: the text is one sentence for people, `exit_code` is for scripts."""
-
-    def __init__(self, sentence: str, exit_code: int = _USAGE):
-        super().__init__(sentence)
-        self.exit_code = exit_code
 
 
 def command(arguments: list[str]) -> int:
@@ -37,11 +40,11 @@ def command(arguments: list[str]) -> int:
     try:
         return int(asyncio.run(run(options)))
     except ImportError as error:
-        return _complain(_MISSING.format(error.name or error), _USAGE)
+        return _complain(_MISSING.format(error.name or error), USAGE)
     except CommandError as error:
         return _complain(str(error), error.exit_code)
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return INTERRUPTED
 
 
 def _complain(sentence: str, exit_code: int) -> int:
@@ -64,7 +67,7 @@ def _add_authserver(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_authserver)
     listen = parser.add_argument_group("where it listens")
     listen.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
-    listen.add_argument("--port", type=_port, default=8628, help="0 picks a free one (default %(default)s)")
+    listen.add_argument("--port", type=port, default=8628, help="0 picks a free one (default %(default)s)")
     listen.add_argument("--allow-remote", action="store_true", help="allow an address other machines reach")
     listen.add_argument("--certfile", metavar="PEM", help="TLS certificate; with --keyfile")
     listen.add_argument("--keyfile", metavar="PEM", help="the certificate's private key")
@@ -80,14 +83,14 @@ def _add_authserver(parser: argparse.ArgumentParser) -> None:
     who.add_argument("--scope", metavar='"A B"', help="all that the client may ask for")
     rules = parser.add_argument_group("how it behaves (times in seconds)")
     rules.add_argument("--audience", default="pairlet", help="aud of the tokens (default %(default)s)")
-    rules.add_argument("--code-lifetime", type=_whole, default=600, metavar="S", help="(default %(default)s)")
-    rules.add_argument("--interval", type=_whole, default=5, metavar="S", help="(default %(default)s)")
+    rules.add_argument("--code-lifetime", type=whole, default=600, metavar="S", help="(default %(default)s)")
+    rules.add_argument("--interval", type=whole, default=5, metavar="S", help="(default %(default)s)")
     rules.add_argument(
-        "--token-lifetime", type=_whole, default=3600, metavar="S", help="(default %(default)s)"
+        "--token-lifetime", type=whole, default=3600, metavar="S", help="(default %(default)s)"
     )
-    rules.add_argument("--refresh-lifetime", type=_whole, metavar="S", help="(default: for ever)")
+    rules.add_argument("--refresh-lifetime", type=whole, metavar="S", help="(default: for ever)")
     rules.add_argument("--no-rotate", action="store_true", help="keep the refresh token when it is used")
-    rules.add_argument("--grace", type=_seconds, default=0.0, metavar="S",
+    rules.add_argument("--grace", type=seconds, default=0.0, metavar="S",
                        help="how long the previous refresh token still works (default 0)")  # fmt: skip
     rules.add_argument("--database", default=":memory:", metavar="FILE", help="remember everything there")
     parser.add_argument("--json", action="store_true", help="one JSON line when ready, nothing else")
@@ -96,7 +99,7 @@ def _add_authserver(parser: argparse.ArgumentParser) -> None:
 def _add_broker(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_broker)
     parser.add_argument("--host", default="127.0.0.1", help="loopback only (default %(default)s)")
-    parser.add_argument("--port", type=_port, default=1883, help="0 picks a free one (default %(default)s)")
+    parser.add_argument("--port", type=port, default=1883, help="0 picks a free one (default %(default)s)")
     parser.add_argument("--issuer", default="http://127.0.0.1:8628", metavar="URL",
                         help="whose tokens it takes (default %(default)s)")  # fmt: skip
     parser.add_argument("--jwks", metavar="URL", help="the keys (default: from the issuer's metadata)")
@@ -109,27 +112,6 @@ def _add_board(parser: argparse.ArgumentParser) -> None:
 
     add_options(parser)
     parser.set_defaults(run=_board)
-
-
-def _port(text: str) -> int:
-    number = int(text)
-    if not 0 <= number <= 65535:
-        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
-    return number
-
-
-def _whole(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be a whole number from 1 upwards")
-    return number
-
-
-def _seconds(text: str) -> float:
-    number = float(text)
-    if not 0 <= number < 1e9:
-        raise argparse.ArgumentTypeError("must be a number of seconds, 0 or more")
-    return number
 
 
 async def _authserver(options: argparse.Namespace) -> int:
@@ -146,7 +128,7 @@ async def _authserver(options: argparse.Namespace) -> int:
             settings, made_up = _settings(options, int(listener.getsockname()[1]))
             server = AuthorizationServer(settings)
             undo.callback(server.close)
-            stopped = undo.enter_context(_signals())
+            stopped = undo.enter_context(signals())
             async with serve(server.app, certfile=options.certfile, keyfile=options.keyfile, sock=listener):
                 _announce_authserver(options, settings, made_up)
                 return await stopped
@@ -154,22 +136,18 @@ async def _authserver(options: argparse.Namespace) -> int:
         raise CommandError(str(error)) from error
     except ServeError as error:
         # Without a cause in the network it is the certificate.
-        code = _IDENTITY if error.about_certificate else _NETWORK
+        code = IDENTITY if error.about_certificate else NETWORK
         raise CommandError(str(error), code) from error
 
 
 def _check_host(options: argparse.Namespace) -> None:
     from .authserver.settings import is_loopback
 
-    if not is_loopback(options.host):
-        if not options.allow_remote:
-            raise CommandError(
-                f"{options.host} can be reached from other machines; add --allow-remote to do that."
-            )
-        if not options.issuer:
-            raise CommandError(
-                "--allow-remote needs --issuer https://..., the address devices and phones will use."
-            )
+    check_host(options.host, options.allow_remote)
+    if not is_loopback(options.host) and not options.issuer:
+        raise CommandError(
+            "--allow-remote needs --issuer https://..., the address devices and phones will use."
+        )
 
 
 def _settings(options: argparse.Namespace, port: int) -> tuple[Any, str]:
@@ -185,12 +163,12 @@ def _settings(options: argparse.Namespace, port: int) -> tuple[Any, str]:
             "--user needs --password-file; a password on the command line could be seen by others."
         )
     made_up = "" if options.user else new_user_code().lower()
-    password = made_up or _first_line(options.password_file)
+    password = made_up or first_line(options.password_file)
     host = f"[{options.host}]" if ":" in options.host else options.host
     scheme = "https" if options.certfile else "http"
     client = Client(
         options.client_id,
-        secret=_first_line(options.client_secret_file) if options.client_secret_file else None,
+        secret=first_line(options.client_secret_file) if options.client_secret_file else None,
         name=options.client_name,
         scopes=tuple(options.scope.split()) if options.scope else DEFAULT_SCOPES,
     )
@@ -210,35 +188,22 @@ def _settings(options: argparse.Namespace, port: int) -> tuple[Any, str]:
     return settings, made_up
 
 
-def _first_line(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8") as file:
-            line = file.readline().rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise CommandError(f"{path} can't be read: {reason}.") from None
-    if not line:
-        raise CommandError(f"{path} is empty; its first line must be the secret.")
-    return line
-
-
 def _announce_authserver(options: argparse.Namespace, settings: Any, made_up: str) -> None:
     if options.json:
         ready = {"issuer": settings.issuer, "client_id": options.client_id}
         # The throw-away account is worthless elsewhere, and a script has no other way to learn it.
-        _print_json("ready", ready | ({"username": "demo", "password": made_up} if made_up else {}))
+        print_json("ready", ready | ({"username": "demo", "password": made_up} if made_up else {}))
         return
     secret = f" --client-secret-file {options.client_secret_file}" if options.client_secret_file else ""
     plain = "" if settings.https else " --insecure-http"
     account = f"username demo, password {made_up}" if made_up else f"username {options.user}"
-    print(
+    print_text(
         f"The authorization server is ready: {settings.issuer}\n\n"
         f"  Account   {account}\n"
         f"  Client    {options.client_id}\n\n"
         "Pair a device, in another terminal:\n"
         f"  pairlet pair --issuer {settings.issuer} --client-id {options.client_id}{secret}{plain}\n\n"
-        f"Then open the address it shows, or {settings.base}/device. Ctrl-C stops the server.",
-        flush=True,
+        f"Then open the address it shows, or {settings.base}/device. Ctrl-C stops the server."
     )
 
 
@@ -258,13 +223,13 @@ async def _broker(options: argparse.Namespace) -> int:
     except BrokerError as error:
         raise CommandError(_sentence(error)) from error
     try:
-        with _signals() as stopped:
+        with signals() as stopped:
             async with Broker(settings) as broker:
                 host = f"[{options.host}]" if ":" in options.host else options.host
                 _announce_broker(options, f"mqtt://{host}:{broker.port}")
                 return await stopped
     except BrokerError as error:
-        raise CommandError(_sentence(error), _NETWORK) from error
+        raise CommandError(_sentence(error), NETWORK) from error
 
 
 async def _board(options: argparse.Namespace) -> int:
@@ -273,7 +238,7 @@ async def _board(options: argparse.Namespace) -> int:
     from .board.command import serve
 
     try:
-        with _signals() as stopped:
+        with signals() as stopped:
             return await serve(options, stopped)
     except BoardError as error:
         raise CommandError(str(error)) from error
@@ -294,51 +259,23 @@ def _find_jwks(issuer: str) -> str:
         metadata = None
     if not isinstance(metadata, dict) or not isinstance(metadata.get("jwks_uri"), str):
         sentence = f"{issuer} gives no authorization server metadata; start the server first, or give --jwks."
-        raise CommandError(sentence, _NETWORK)
+        raise CommandError(sentence, NETWORK)
     if metadata.get("issuer") != issuer:
-        raise CommandError(f"The server at {issuer} calls itself something else.", _IDENTITY)
+        raise CommandError(f"The server at {issuer} calls itself something else.", IDENTITY)
     return str(metadata["jwks_uri"])
 
 
 def _announce_broker(options: argparse.Namespace, url: str) -> None:
     if options.json:
-        _print_json("ready", {"url": url, "issuer": options.issuer})
+        print_json("ready", {"url": url, "issuer": options.issuer})
         return
-    print(
+    print_text(
         f"The broker is ready: {url}\n\n"
         f"It takes access tokens of {options.issuer} as passwords. In a device's pairlet.toml:\n"
-        f'  [mqtt]\n  url = "{url}"\n\nCtrl-C stops the broker.',
-        flush=True,
+        f'  [mqtt]\n  url = "{url}"\n\nCtrl-C stops the broker.'
     )
-
-
-def _print_json(event: str, values: dict[str, Any]) -> None:
-    at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    print(json.dumps({"event": event, "at": at, **values}), flush=True)
 
 
 def _sentence(error: Exception) -> str:
     text = str(error)
     return text[:1].upper() + text[1:].rstrip(".") + "."
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[asyncio.Future[int]]:
-    """A future that Ctrl-C ends with 130 and SIGTERM with 0.
-
-    In place before a command says that it is ready: whoever reads that may stop it at once.
-    """
-    loop = asyncio.get_running_loop()
-    stopped: asyncio.Future[int] = loop.create_future()
-
-    def stop(exit_code: int) -> None:
-        if not stopped.done():
-            stopped.set_result(exit_code)
-
-    loop.add_signal_handler(signal.SIGINT, stop, _INTERRUPTED)
-    loop.add_signal_handler(signal.SIGTERM, stop, _DONE)
-    try:
-        yield stopped
-    finally:
-        loop.remove_signal_handler(signal.SIGINT)
-        loop.remove_signal_handler(signal.SIGTERM)

@@ -85,15 +85,16 @@ async def serve(
     keyfile: str | None = None,
     *,
     sock: socket.socket | None = None,
+    http: type[asyncio.Protocol] | None = None,
 ) -> AsyncIterator[Running]:
     """Serve `app` while the block runs, over TLS if there is a certificate (PEM).
 
-    `sock` is a listening socket to use in place of host and port; it is closed at the end. No access log
-    is written: query strings hold user codes. Raises ServeError.
+    `sock` is a listening socket to use in place of host and port; it is closed at the end. `http` replaces
+    uvicorn's own HTTP protocol. No access log is written: query strings hold user codes. Raises ServeError.
     """
     listener = sock or listening_socket(host, port)
     try:
-        config = _configure(app, certfile, keyfile)
+        config = _configure(app, certfile, keyfile, http)
     except ServeError:
         listener.close()
         raise
@@ -115,9 +116,12 @@ async def serve(
             await task
 
 
-def _configure(app: ASGIApp, certfile: str | None, keyfile: str | None) -> uvicorn.Config:
+def _configure(
+    app: ASGIApp, certfile: str | None, keyfile: str | None, http: type[asyncio.Protocol] | None
+) -> uvicorn.Config:
     config = uvicorn.Config(
         app,
+        http=http or "auto",
         ssl_certfile=certfile,
         ssl_keyfile=keyfile,
         access_log=False,

@@ -2,14 +2,13 @@
 
 import asyncio
 import contextlib
-import ctypes
 import json
-import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from ..process_group import die_with_parent
 from .cloud import CLIENT_ID, SCOPE, Cloud
 from .error import DemoError
 
@@ -51,7 +50,7 @@ async def linux_device(around: Cloud, folder: Path, device_id: str) -> AsyncIter
         stderr=asyncio.subprocess.DEVNULL,
         # Ctrl-C goes to the demo alone, which then stops the device in good order.
         start_new_session=True,
-        preexec_fn=_die_with_parent,
+        preexec_fn=die_with_parent,
     )
     try:
         yield LinuxDevice(process)
@@ -89,9 +88,3 @@ def _configuration(around: Cloud, folder: Path, device_id: str) -> Path:
         encoding="utf-8",
     )
     return path
-
-
-def _die_with_parent() -> None:
-    """Ask Linux to stop the device should the demo be killed (prctl PR_SET_PDEATHSIG)."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)

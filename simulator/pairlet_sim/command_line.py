@@ -1,0 +1,109 @@
+"""What the commands of `pairlet sim` have in common: exit codes, options, signals, lines on stdout.
+
+Exit codes as everywhere in Pairlet: 0 done (also after SIGTERM), 2 usage, 5 network (a port in use),
+6 something failed, 7 certificate, 130 Ctrl-C.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import datetime
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+DONE, USAGE, NETWORK, FAILED, IDENTITY, INTERRUPTED = 0, 2, 5, 6, 7, 130
+
+
+class CommandError(Exception):
+    """Ends a command: the text is one sentence for people, `exit_code` is for scripts."""
+
+    def __init__(self, sentence: str, exit_code: int = USAGE):
+        super().__init__(sentence)
+        self.exit_code = exit_code
+
+
+def port(text: str) -> int:
+    """A port, for argparse; 0 is one, too."""
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+    return number
+
+
+def whole(text: str) -> int:
+    """A whole number from 1 upwards, for argparse."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be a whole number from 1 upwards")
+    return number
+
+
+def seconds(text: str) -> float:
+    """A number of seconds from 0 upwards, for argparse."""
+    number = float(text)
+    if not 0 <= number < 1e9:
+        raise argparse.ArgumentTypeError("must be a number of seconds, 0 or more")
+    return number
+
+
+def first_line(path: str) -> str:
+    """The secret in the file at `path`. Raises CommandError."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            line = file.readline().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise CommandError(f"{path} can't be read: {reason}.") from None
+    if not line:
+        raise CommandError(f"{path} is empty; its first line must be the secret.")
+    return line
+
+
+def check_host(host: str, allowed: bool) -> None:
+    """Raise CommandError when `host` can be reached from other machines and nobody has allowed that."""
+    from .authserver.settings import is_loopback
+
+    if not is_loopback(host) and not allowed:
+        raise CommandError(f"{host} can be reached from other machines; add --allow-remote to do that.")
+
+
+def print_json(event: str, values: dict[str, Any]) -> None:
+    """One event as a line of JSON, with the time (RFC 3339)."""
+    at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    print_text(json.dumps({"event": event, "at": at, **values}))
+
+
+def print_text(text: str) -> None:
+    """Lines on stdout, at once. When nobody reads them any more, they go nowhere and the work goes on."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+@contextlib.contextmanager
+def signals() -> Iterator[asyncio.Future[int]]:
+    """A future that Ctrl-C ends with 130 and SIGTERM with 0.
+
+    In place before a command says that it is ready: whoever reads that may stop it at once.
+    """
+    loop = asyncio.get_running_loop()
+    stopped: asyncio.Future[int] = loop.create_future()
+
+    def stop(exit_code: int) -> None:
+        if not stopped.done():
+            stopped.set_result(exit_code)
+
+    loop.add_signal_handler(signal.SIGINT, stop, INTERRUPTED)
+    loop.add_signal_handler(signal.SIGTERM, stop, DONE)
+    try:
+        yield stopped
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+        loop.remove_signal_handler(signal.SIGTERM)

@@ -1,0 +1,114 @@
+"""A command with everything that it starts, as one group that ends as a whole.
+
+    async with started(["client", "--pair"], environ) as group:
+        exit_code = await group.ended_within(30)
+    group.stdout, group.stderr
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+# More than this of what a command writes is of no use to anybody.
+_MOST_BYTES = 4_000_000
+_STOP_S = 3.0
+
+
+class ProcessGroup(asyncio.SubprocessProtocol):
+    """`exit_code` is None while it runs, negative for a signal. Keeps what it writes, up to a size."""
+
+    def __init__(self) -> None:
+        self.exit_code: int | None = None
+        self._output: dict[int, bytearray] = {1: bytearray(), 2: bytearray()}
+        self._open = {1, 2}
+        self._ended = asyncio.Event()
+        self._silent = asyncio.Event()
+        self._pid = 0
+        self._transport: asyncio.SubprocessTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It has started."""
+        assert isinstance(transport, asyncio.SubprocessTransport)
+        self._transport = transport
+        self._pid = transport.get_pid()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        """It has written to stdout or stderr."""
+        kept = self._output[fd]
+        kept += data[: _MOST_BYTES - len(kept)]
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        """Nothing more comes from there."""
+        self._open.discard(fd)
+        if not self._open:
+            self._silent.set()
+
+    def process_exited(self) -> None:
+        """The command has ended; what it started may still run."""
+        assert self._transport is not None
+        self.exit_code = self._transport.get_returncode()
+        self._ended.set()
+
+    @property
+    def stdout(self) -> str:
+        """What it wrote to stdout."""
+        return self._output[1].decode("utf-8", "replace")
+
+    @property
+    def stderr(self) -> str:
+        """What it wrote to stderr."""
+        return self._output[2].decode("utf-8", "replace")
+
+    async def ended_within(self, limit_s: float) -> int | None:
+        """The exit code once the command itself has ended, None if that takes longer than `limit_s`."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), limit_s)
+        return self.exit_code
+
+    async def stop(self) -> None:
+        """End everything that is left of the group, first by SIGTERM, and take in its last words."""
+        if self.exit_code is None:
+            self._signal(signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), _STOP_S)
+        # The rest, also after the command has ended by itself: nobody waits for it any more.
+        self._signal(signal.SIGKILL)
+        await self._ended.wait()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._silent.wait(), _STOP_S)
+        assert self._transport is not None
+        self._transport.close()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._pid, number)
+
+
+@asynccontextmanager
+async def started(words: list[str], environ: dict[str, str]) -> AsyncIterator[ProcessGroup]:
+    """Run `words`; when the block ends, however it does, nothing of them is left. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    _, group = await loop.subprocess_exec(
+        ProcessGroup,
+        *words,
+        stdin=asyncio.subprocess.DEVNULL,
+        env=environ,
+        # A group of its own: Ctrl-C goes to us alone, and we end the group in good order.
+        start_new_session=True,
+        preexec_fn=die_with_parent,
+    )
+    try:
+        yield group
+    finally:
+        # Also while we are being cancelled: the end of a group does not take long.
+        await asyncio.shield(asyncio.ensure_future(group.stop()))
+
+
+def die_with_parent() -> None:
+    """Ask Linux to end this process should its parent be killed (prctl PR_SET_PDEATHSIG)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)

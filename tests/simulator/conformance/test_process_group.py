@@ -1,0 +1,59 @@
+"""A command and everything that it starts, as one group."""
+
+import asyncio
+import os
+import sys
+
+from pairlet_sim.process_group import started
+
+
+def run(script: str, limit_s: float = 30):
+    """Run a Python script; its exit code as known within the limit, and its group."""
+
+    async def runs():
+        async with started([sys.executable, "-c", script], dict(os.environ)) as group:
+            exit_code = await group.ended_within(limit_s)
+        return exit_code, group
+
+    return asyncio.run(runs())
+
+
+def test_what_it_wrote_and_how_it_ended():
+    exit_code, group = run("import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)")
+    assert (exit_code, group.stdout, group.stderr) == (3, "out\n", "err\n")
+
+
+def test_a_signal_is_a_negative_exit_code():
+    exit_code, _ = run("import os, signal; os.kill(os.getpid(), signal.SIGABRT)")
+    assert exit_code == -6
+
+
+def test_who_takes_too_long_is_stopped():
+    exit_code, group = run("import time; print('begun', flush=True); time.sleep(300)", 0.5)
+    assert exit_code is None
+    assert group.exit_code == -15
+
+
+def test_who_does_not_listen_is_killed():
+    # The limit is long enough for the handler to be in place, unless the machine stands still.
+    script = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(300)"
+    exit_code, group = run(script, 3)
+    assert exit_code is None
+    assert group.exit_code == -9
+
+
+def test_an_endless_writer_fills_no_memory():
+    exit_code, group = run("while True: print('x' * 100_000)", 2)
+    assert exit_code is None
+    assert 0 < len(group.stdout) <= 4_000_000
+
+
+def test_a_child_that_keeps_the_pipes_open_does_not_hold_us_up():
+    script = "import subprocess; subprocess.Popen(['sleep', '300']); print('done')"
+    exit_code, group = run(script)
+    assert (exit_code, group.stdout) == (0, "done\n")
+
+
+def test_bytes_that_are_no_text():
+    _, group = run("import sys; sys.stdout.buffer.write(b'\\xff\\x00ok')")
+    assert group.stdout.endswith("ok")
