@@ -42,6 +42,10 @@ TABLE = {
     "sim/board": _allowed("core package sim sim/board sim/clock sim/faults", None),
     "virtual board root": _allowed("core package shell sim sim/board sim/clock sim/faults", None),
     **{f"sim/{name}": _allowed(f"sim sim/{name} sim/clock sim/faults", None) for name in INDEPENDENT},
+    "sim/faults": _allowed("sim sim/faults sim/authserver sim/person sim/command_line", None),
+    "sim/conformance": _allowed(
+        "sim sim/conformance sim/faults sim/authserver sim/command_line sim/process_group", None
+    ),
 }
 
 

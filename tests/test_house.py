@@ -129,6 +129,9 @@ TYPES = "TYPE_CHECKING = False\nif TYPE_CHECKING:\n    "
         ("simulator/pairlet_sim/broker/x.py", TYPES + "from pairlet.core.mqtt import Message"),
         ("simulator/pairlet_sim/console/x.py", "from pairlet_sim.board import virtual"),
         ("simulator/pairlet_sim/console/x.py", "from pairlet import __version__"),
+        ("simulator/pairlet_sim/faults/x.py", "from pairlet.core.form import decode"),
+        ("simulator/pairlet_sim/faults/scenarios/x.py", "from ...conformance.client import Client"),
+        ("simulator/pairlet_sim/conformance/x.py", "from pairlet.linux import http"),
     ],
 )
 def test_a_forbidden_import_is_found(path: str, source: str) -> None:
@@ -164,6 +167,11 @@ def test_an_import_by_a_call_is_found() -> None:
             "import authlib\nfrom .pages import y\nfrom ..clock import Clock",
         ),
         ("simulator/pairlet_sim/demo.py", "from pairlet.linux import http\nfrom .broker import Broker"),
+        (
+            "simulator/pairlet_sim/faults/scenarios/x.py",
+            "from ..steps import real\nfrom ...authserver import Person\nfrom ...person import walk",
+        ),
+        ("simulator/pairlet_sim/conformance/x.py", "from ..faults.site import Site\nimport rich"),
     ],
 )
 def test_an_allowed_import_is_not_found(path: str, source: str) -> None:

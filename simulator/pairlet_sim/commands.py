@@ -1,4 +1,4 @@
-"""`pairlet sim`: authorization server, broker and board on a desk.
+"""`pairlet sim`: authorization server, broker and board on a desk, and what tests other clients.
 
 With --json stdout has one JSON object a line, each with `event` and `at` (RFC 3339), and people's text is
 left out. `command_line` says what the exit codes mean.
@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_authserver(commands.add_parser("authserver", help="an authorization server to pair with"))
     _add_broker(commands.add_parser("broker", help="an MQTT broker that takes its tokens"))
     _add_board(commands.add_parser("board", help="a board with MicroPython, for firmware and mpremote"))
+    _add_faults(commands.add_parser("faults", help="an authorization server that misbehaves on request"))
     return parser
 
 
@@ -112,6 +113,13 @@ def _add_board(parser: argparse.ArgumentParser) -> None:
 
     add_options(parser)
     parser.set_defaults(run=_board)
+
+
+def _add_faults(parser: argparse.ArgumentParser) -> None:
+    from .faults.options import add_options
+
+    add_options(parser)
+    parser.set_defaults(run=_faults)
 
 
 async def _authserver(options: argparse.Namespace) -> int:
@@ -242,6 +250,13 @@ async def _board(options: argparse.Namespace) -> int:
             return await serve(options, stopped)
     except BoardError as error:
         raise CommandError(str(error)) from error
+
+
+async def _faults(options: argparse.Namespace) -> int:
+    """Misbehave until a signal, or list how."""
+    from .faults.command import run
+
+    return await run(options)
 
 
 def _find_jwks(issuer: str) -> str:

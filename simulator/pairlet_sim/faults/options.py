@@ -1,0 +1,41 @@
+"""The options of `pairlet sim faults`, apart from what they need: `--help` works without the extra."""
+
+import argparse
+from pathlib import Path
+
+from ..command_line import port
+
+_EPILOG = """\
+choosing a scenario:
+  by address    issuer http://127.0.0.1:8628/s/bad_gateway, any registered client_id;
+                /s/bad_gateway~2 is the same with a journal of its own
+  by client_id  issuer http://127.0.0.1:8628, client_id bad_gateway (not for scenarios about metadata)
+what a client did, and what was wrong with it: http://127.0.0.1:8628/s/bad_gateway/verdict
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description = (
+        "An authorization server that misbehaves: some seventy scenarios, each at an issuer of its own,\n"
+        "to test a client of the device grant with. `pairlet sim conformance` runs them all by itself."
+    )
+    parser.epilog = _EPILOG
+    parser.add_argument("--list", action="store_true", help="print all scenarios, and end")
+    listen = parser.add_argument_group("where it listens")
+    listen.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    listen.add_argument("--port", type=port, default=8628, help="0 picks a free one (default %(default)s)")
+    listen.add_argument("--allow-remote", action="store_true", help="allow an address other machines reach")
+    listen.add_argument("--https", type=Path, metavar="CA.PEM", dest="ca_file",
+                        help="serve https with certificates made up for this run, and write their "
+                        "authority to CA.PEM")  # fmt: skip
+    who = parser.add_argument_group("who uses it")
+    who.add_argument("--client-id", metavar="ID", default="conformance", help="(default %(default)s)")
+    who.add_argument("--client-secret-file", metavar="FILE", help="makes the client a confidential one")
+    who.add_argument("--scope", metavar='"A B"', help="what the client may ask for beside the usual")
+    who.add_argument("--approve", choices=("auto", "person"), default="auto",
+                     help="auto: a simulated person decides when the scenario says so; person: you do, with "
+                     "the account that is printed (default %(default)s)")  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="one JSON line for each exchange, nothing else")
+
