@@ -13,6 +13,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 _STOP_S = 2
+# uvicorn's own 5 s are just what clients pause between polls: a connection that is closed in the moment it
+# is used again looks like a network that loses answers.
+_KEEP_ALIVE_S = 75
 
 
 class ServeError(Exception):
@@ -131,6 +134,7 @@ def _configure(
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=_STOP_S,
+        timeout_keep_alive=_KEEP_ALIVE_S,
     )
     try:
         config.load()
