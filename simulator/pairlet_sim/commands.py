@@ -61,6 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_broker(commands.add_parser("broker", help="an MQTT broker that takes its tokens"))
     _add_board(commands.add_parser("board", help="a board with MicroPython, for firmware and mpremote"))
     _add_faults(commands.add_parser("faults", help="an authorization server that misbehaves on request"))
+    _add_conformance(
+        commands.add_parser("conformance", help="run a client against all that goes wrong, and judge it")
+    )
     return parser
 
 
@@ -120,6 +123,13 @@ def _add_faults(parser: argparse.ArgumentParser) -> None:
 
     add_options(parser)
     parser.set_defaults(run=_faults)
+
+
+def _add_conformance(parser: argparse.ArgumentParser) -> None:
+    from .conformance.options import add_options
+
+    add_options(parser)
+    parser.set_defaults(run=_conformance)
 
 
 async def _authserver(options: argparse.Namespace) -> int:
@@ -255,6 +265,13 @@ async def _board(options: argparse.Namespace) -> int:
 async def _faults(options: argparse.Namespace) -> int:
     """Misbehave until a signal, or list how."""
     from .faults.command import run
+
+    return await run(options)
+
+
+async def _conformance(options: argparse.Namespace) -> int:
+    """Run the client through all scenarios."""
+    from .conformance.command import run
 
     return await run(options)
 

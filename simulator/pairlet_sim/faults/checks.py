@@ -147,7 +147,13 @@ def _judge_end(evidence: Evidence, run: Run, wanted: str) -> list[Finding]:
         return [Finding(item, run.ending + last)]
     if wanted == "failed" and run.exit_code == 0:
         return [Finding(item, "ended with 0, as if it had worked" + last)]
+    if run.kind == THEN and run.exit_code == 0 and not _refreshed(evidence, run):
+        return [Finding(None, "ended with 0, but had no other access token than the one that was over")]
     return [Finding(None, run.ending + last)] if run.crashed else []
+
+
+def _refreshed(evidence: Evidence, run: Run) -> bool:
+    return any(each.kind == REFRESH and each.outcome == ISSUED for each in evidence.during(run))
 
 
 def _by_code(evidence: Evidence) -> list[list[Exchange]]:

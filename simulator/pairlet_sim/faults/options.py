@@ -18,7 +18,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = (
-        "An authorization server that misbehaves: some seventy scenarios, each at an issuer of its own,\n"
+        "An authorization server that misbehaves: about eighty scenarios, each at an issuer of its own,\n"
         "to test a client of the device grant with. `pairlet sim conformance` runs them all by itself."
     )
     parser.epilog = _EPILOG

@@ -204,6 +204,14 @@ def test_commands_that_end_right() -> None:
         assert judge(evidence([], [ran(code=code)], pair=pair)) == []
 
 
+def test_a_token_that_is_over_is_none() -> None:
+    again = ran(THEN, at=10, to=20)
+    assert judge(evidence([sent(REFRESH, 15)], [ran(), again], then=("done",))) == []
+    for wrong in ([], [sent(REFRESH, 5)], [sent(REFRESH, 15, TROUBLE)]):
+        found = judge(evidence(wrong, [ran(), again], then=("either",)))
+        assert "no other access token" in found[0].did
+
+
 def test_each_further_command_has_its_own_end() -> None:
     runs = [ran(), ran(THEN, 1), ran(THEN, 1), ran(UNPAIR, 1)]
     found = judge(evidence([], runs, then=("either", "done"), unpair="done", items=(33,)))

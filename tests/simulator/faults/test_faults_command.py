@@ -137,7 +137,7 @@ def test_a_port_in_use(capsys):
     assert "in use" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["faults"])
+@pytest.mark.parametrize("name", ["faults", "conformance"])
 def test_help_needs_no_extra_and_the_rest_says_what_to_install(name):
     code = (
         "import sys\n"

@@ -11,7 +11,6 @@ from pairlet_sim.faults.obligations import SECTIONS, cited
 from pairlet_sim.faults.scenario import Scenario
 from pairlet_sim.faults.scenarios import ALL, BY_NAME, ORDINARY
 from pairlet_sim.faults.serving import CERTIFICATES
-from pairlet_sim.faults.steps import decided
 
 ITEMS = tomllib.loads((Path(__file__).parents[2] / "conformance.toml").read_text(encoding="utf-8"))
 
@@ -42,7 +41,7 @@ def test_who_has_to_be_paired_can_be(scenario: Scenario) -> None:
     if scenario.pair == "done":
         assert scenario.decision == "approve"
         assert scenario.polls[-1] not in scenario.polls[:-1]
-    assert not scenario.then or scenario.polls == (decided,)
+    assert not scenario.then or len(scenario.polls) == 1
 
 
 def test_items_are_those_of_the_conformance_table() -> None:

@@ -82,6 +82,7 @@ SCENARIOS = (
         items=(19,),
         decision="deny",
         pair="failed",
+        limit_s=25,
     ),
     Scenario(
         name="authorization_declined",

@@ -8,21 +8,13 @@ from typing import Any
 from ..expectations import refreshes_again, spends_no_dead_token, waits_after
 from ..journal import REFRESH
 from ..scenario import Scenario
-from ..steps import answer_lost, busy, decided, page, real, redirect, reset, says
+from ..steps import answer_lost, busy, decided, page, real, redirect, reset, says, with_members
 from ..turn import Step
 
 
 def _refresh(name: str, about: str, right: str, *refreshes: Step, **more: Any) -> Scenario:
-    return Scenario(
-        name="refresh_" + name,
-        about=about,
-        right=right,
-        items=(33,),
-        polls=(decided,),
-        refreshes=refreshes,
-        token_lifetime_s=2,
-        **more,
-    )
+    usual: dict[str, Any] = {"items": (33,), "polls": (decided,), "token_lifetime_s": 2}
+    return Scenario(name="refresh_" + name, about=about, right=right, refreshes=refreshes, **(usual | more))
 
 
 _SENDS_IT_AGAIN = "Sends the same refresh token again, at once or with the next command."
@@ -42,6 +34,15 @@ SCENARIOS = (
         real,
         rotate=False,
         then=("done", "done"),
+    ),
+    _refresh(
+        "when_the_end_is_text",
+        'expires_in of the token is the text "2".',
+        "Takes it for a number, and refreshes when the two seconds are over.",
+        real,
+        items=(),
+        polls=(with_members(of_poll=True, expires_in="2"),),
+        then=("done",),
     ),
     _refresh(
         "answer_lost",
