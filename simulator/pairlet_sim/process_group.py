@@ -17,6 +17,10 @@ from contextlib import asynccontextmanager
 _MOST_BYTES = 4_000_000
 _STOP_S = 3.0
 
+_PR_SET_PDEATHSIG = 1
+# Looked up here and not in the child: after a fork another thread may hold the loader's lock for ever.
+_prctl = getattr(ctypes.CDLL(None), "prctl", None)
+
 
 class ProcessGroup(asyncio.SubprocessProtocol):
     """`exit_code` is None while it runs, negative for a signal. Keeps what it writes, up to a size."""
@@ -109,6 +113,6 @@ async def started(words: list[str], environ: dict[str, str]) -> AsyncIterator[Pr
 
 
 def die_with_parent() -> None:
-    """Ask Linux to end this process should its parent be killed (prctl PR_SET_PDEATHSIG)."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    """Ask Linux to end this process should its parent be killed. Runs between fork and exec."""
+    if _prctl is not None:
+        _prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))

@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import subprocess
 import sys
 
 from pairlet_sim.process_group import started
+from support.processes import marked_environment, marked_processes, until
 
 
 def run(script: str, limit_s: float = 30):
@@ -52,6 +54,25 @@ def test_a_child_that_keeps_the_pipes_open_does_not_hold_us_up():
     script = "import subprocess; subprocess.Popen(['sleep', '300']); print('done')"
     exit_code, group = run(script)
     assert (exit_code, group.stdout) == (0, "done\n")
+
+
+def test_nothing_outlives_us_even_when_we_are_killed():
+    script = (
+        "import asyncio, os\n"
+        "from pairlet_sim.process_group import started\n"
+        "async def main():\n"
+        "    async with started(['sleep', '300'], dict(os.environ)):\n"
+        "        await asyncio.sleep(300)\n"
+        "asyncio.run(main())"
+    )
+    environ, mark = marked_environment()
+    process = subprocess.Popen([sys.executable, "-c", script], env=environ)
+    try:
+        until(lambda: any(line.startswith("sleep") for line in marked_processes(mark).values()), "the child")
+    finally:
+        process.kill()
+        process.wait()
+    until(lambda: not marked_processes(mark), "the child to end")
 
 
 def test_bytes_that_are_no_text():
