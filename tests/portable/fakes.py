@@ -10,8 +10,9 @@ from pairlet.core.wall import SYNCED, Wall
 class VirtualClock:
     """Time that stands still while anybody works and jumps to the next alarm when all wait."""
 
-    def __init__(self, now=1000, wall=None):
+    def __init__(self, now=1000, wall=None, boot="one"):
         self.time = now
+        self._boot = boot
         self._began = now
         self._wall = wall or Wall(SYNCED, 1_750_000_000)
         self._sleepers = []
@@ -20,7 +21,7 @@ class VirtualClock:
         return self.time
 
     def boot_id(self):
-        return "one"
+        return self._boot
 
     def wall(self):
         if self._wall.seconds is None:
@@ -102,6 +103,7 @@ class MemoryStore:
         self.broken = ()
         self.history = []
         self._lock = asyncio.Lock()
+        self._claims = []
 
     def load(self, name):
         return self.values.get(name)
@@ -122,6 +124,16 @@ class MemoryStore:
 
     def lock(self):
         return self._lock
+
+    def claim(self, name):
+        if name in self._claims:
+            return False
+        self._claims.append(name)
+        return True
+
+    def release(self, name):
+        if name in self._claims:
+            self._claims.remove(name)
 
 
 class RecordingDisplay:
@@ -170,6 +182,8 @@ class FixedSensors:
 
 class ManualButton:
     """A button that a test presses."""
+
+    advice = "Press the button for a code."
 
     def __init__(self):
         self._press = asyncio.Event()
