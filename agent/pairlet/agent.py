@@ -46,10 +46,12 @@ class Agent:
         self._metadata: ServerMetadata | None = None
         self._last_trouble = ""
         self._seq = 0
-        account = config.text("oauth.issuer") or config.text("oauth.token_endpoint")
-        self.keeper = TokenKeeper(
-            (account, client.client_id), ports.store, ports.clock, ports.entropy, self.emit
+        # What tokens and codes are bound to: they must not travel to another server.
+        self.account = (
+            config.text("oauth.issuer") or config.text("oauth.token_endpoint"),
+            client.client_id,
         )
+        self.keeper = TokenKeeper(self.account, ports.store, ports.clock, ports.entropy, self.emit)
         self._outbox = Outbox(config.integer("telemetry.buffer_bytes"))
         self._link: Link | None = None
 
@@ -102,19 +104,21 @@ class Agent:
     async def run(self) -> None:
         """Pair if needed, then work until cancelled. Raises what nothing but a person can mend."""
         self.keeper.load()
+        ended = False
         while True:
             if self.keeper.token is None:
-                await self._pair_first()
+                await self._pair_first(ended)
             try:
                 await self._work()
             except UnpairedError as error:
                 tell_error(self.emit, error)
+                ended = True
 
-    async def _pair_first(self) -> None:
+    async def _pair_first(self, ended: bool) -> None:
         # In a frame of its own: a name in run()'s would keep the module for ever.
-        from .pairing import pair_with_people
+        from .prompting import pair_with_people
 
-        await pair_with_people(self)
+        await pair_with_people(self, ended)
 
     async def _work(self) -> None:
         self.ports.display.show(Screen(RUNNING, message="paired"))
@@ -214,14 +218,10 @@ class Agent:
             self.ports.display.show(Screen(RUNNING, message=message))
 
     async def unpair(self, patience: "Patience") -> "PairletError | None":
-        """Revoke the grant at the server (RFC 7009) and forget the token.
+        """Revoke the grant at the server (RFC 7009) and forget the token, and a code that waits as well.
 
         Returns why the server could not be told, or None. Raises StoreError.
         """
-        from .unpairing import revoke
+        from .unpairing import unpair
 
-        trouble = await revoke(self, patience)
-        async with self.ports.store.lock():
-            if self.keeper.load() is not None:
-                self.keeper.forget("asked")
-        return trouble
+        return await unpair(self, patience)

@@ -1,6 +1,7 @@
 """Giving a grant back to the server (RFC 7009)."""
 
 from .core.errors import PairletError, ProtocolError
+from .pending import forget
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -8,7 +9,17 @@ if TYPE_CHECKING:
     from .drive import Patience
 
 
-async def revoke(agent: "Agent", patience: "Patience") -> "PairletError | None":
+async def unpair(agent: "Agent", patience: "Patience") -> "PairletError | None":
+    """See Agent.unpair."""
+    trouble = await _revoke(agent, patience)
+    async with agent.ports.store.lock():
+        if agent.keeper.load() is not None:
+            agent.keeper.forget("asked")
+    forget(agent.ports.store)
+    return trouble
+
+
+async def _revoke(agent: "Agent", patience: "Patience") -> "PairletError | None":
     """Ask the server to end the grant of `agent`'s stored token; why it could not be told, or None.
 
     The refresh token where there is one: the server ends what hangs on it, too (section 2.1).
