@@ -1,7 +1,7 @@
 """Pairing: one code, shown while it counts down, until there is a token or the code has ended."""
 
 from .core.device_grant import ENDED, DeviceGrant
-from .core.errors import ConfigError, OAuthError, ProtocolError
+from .core.errors import ConfigError, OAuthError, ProtocolError, UnpairedError
 from .core.machine import Send
 from .core.metadata import ServerMetadata
 from .core.screen import CODE, DENIED, EXPIRED, PAIRED, STARTING, Screen
@@ -46,7 +46,7 @@ async def show_one_code(agent: "Agent", trouble: "Trouble", fresh: bool = True) 
     polls. `trouble` hears what goes wrong until there is a code, and may raise to give up; after that
     only the grant's own end counts.
     Raises OAuthError (access_denied, expired_token, others), ProtocolError, StoreError, UnpairedError
-    when that other process gave up, and what `trouble` raises.
+    when that other process gave up or there is no code to go on with, and what `trouble` raises.
     """
     # What is stored may be another account's, or unreadable: neither may be written over unseen.
     agent.keeper.load()
@@ -100,7 +100,7 @@ async def _lead(agent: "Agent", pending: PendingCode, trouble: "Trouble", fresh:
             if not (fresh and ended_early and error.error in ("expired_token", "invalid_grant")):
                 raise
     if not fresh:
-        raise OAuthError("expired_token")
+        raise UnpairedError("the code that was under way is gone")
     agent.ports.display.show(Screen(STARTING, message="asking the server for a code"))
     metadata = await agent.find(trouble)
     return await Pairing(_new_grant(agent, metadata), metadata, pending, agent, trouble).run()

@@ -216,6 +216,39 @@ def test_a_new_pairing_of_a_paired_device_is_followed_to_its_end():
     assert two.outcomes[two.second].access_token.reveal() == two.server.live_access_token != old
 
 
+def test_a_new_pairing_that_is_declined_is_not_told_as_the_old_one():
+    two = Two("approve")
+    two.first.run(two.first.agent.pair(Patience(3)))
+    two.server.decide = "wait"
+
+    async def story():
+        two.start(two.first)
+        await two.until(1)
+        two.start(two.second)
+        await two.until(2)
+        two.server.decide = "deny"
+        await two.until(3)
+
+    two.run(story())
+    assert two.outcomes[two.first].exit_code == 3 and two.outcomes[two.second].exit_code == 6
+    assert two.second.names() == ["code"]
+
+
+def test_a_prompted_agent_asks_for_no_code_when_the_other_process_goes_before_it_has_one():
+    two = Two(settings={"pairing": {"start": "prompt"}})
+
+    async def story():
+        assert two.first.store.claim(RECORD)
+        two.start(two.second, two.second.agent.run())
+        await two.until(0.5)
+        two.first.store.release(RECORD)
+        await two.until(5)
+        assert two.second.display.screens[-1].kind == "unpaired"
+
+    two.run(story())
+    assert two.server.requests == [] and two.second.names() == ["error"]
+
+
 def test_another_account_is_told_so():
     two = Two()
     other = Rig(store=two.first.store, clock=two.clock, settings={"oauth": {"issuer": "https://other.test"}})
@@ -230,6 +263,7 @@ def test_another_account_is_told_so():
 
     two.run(story())
     assert isinstance(two.outcomes[other], ConfigError) and other.http.log == []
+    assert other.names() == [] and "code" not in other.display.kinds()
     assert two.first.names() == ["code", "paired"]
 
 

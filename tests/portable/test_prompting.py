@@ -134,6 +134,7 @@ def test_item_06_a_code_that_ran_out_in_the_dark_is_not_replaced_unasked():
         assert again.names() == ([] if wall == "synced" else ["code", "expired"])
         assert place.codes() == 1 and len(again.http.log) == (0 if wall == "synced" else 1)
         assert waits(again, "unpaired" if wall == "synced" else "expired")
+        assert list(again.store.values) == []
 
 
 # ---- after a pairing

@@ -1,5 +1,6 @@
 """A restart while the code is on the screen: the same code goes on, at its pace, until its end."""
 
+import asyncio
 import json
 
 from model_server import ISSUER
@@ -249,6 +250,32 @@ def test_no_end_leaves_a_record_behind():
 
 def test_out_of_time_leaves_no_record_behind():
     assert record_after("wait", Response(503, [("retry-after", "3600")], b"")).exit_code == 4
+
+
+def test_a_stop_in_the_middle_of_the_last_poll_leaves_no_record_behind():
+    for decide in ("approve", "deny"):
+        place = Place(decide)
+        rig = place.boot()
+        stopping = []
+
+        def answer(request, place=place, stopping=stopping):
+            if request.url.endswith("/token"):
+                # While its answer is on the way.
+                stopping[0].cancel()
+            return place.server(request)
+
+        rig.http.answer = answer
+
+        async def story(rig=rig, stopping=stopping):
+            stopping.append(asyncio.create_task(rig.agent.pair(Patience(3))))
+            try:
+                await stopping[0]
+            except asyncio.CancelledError:
+                pass
+
+        rig.run(story())
+        assert RECORD in [name for name, _ in rig.store.history]
+        assert list(rig.store.values) == (["token"] if decide == "approve" else [])
 
 
 def test_a_configuration_that_asks_for_something_else_asks_anew():
