@@ -42,7 +42,10 @@ _WIFI = ["ssid", "key", "hostname", "country"]
 _FOR_AN_EXCHANGE = ["pairlet_board.http", "pairlet_board.http_parser"]
 _TO_FIND = ["pairlet.discovery", "pairlet.core.discovery"]
 _TO_PAIR = _TO_FIND + [
+    "pairlet.prompting",
     "pairlet.pairing",
+    "pairlet.pending",
+    "pairlet.core.stamp",
     "pairlet.unpairing",
     "pairlet.refreshing",
     "pairlet.core.device_grant",
@@ -247,6 +250,13 @@ class Firmware:
             self._network_changed,
         )
         self.button = BoardButton(_is_down(board.get("button")), clock)
+        if board.get("button") is None:
+            self.button.advice = "Restart the board for a code."
+            if config.text("pairing.start") == "prompt":
+                raise ConfigError(
+                    "pairing.start is 'prompt' and there is no board.button",
+                    "Name the button's pin, or set pairing.start to 'always'.",
+                )
         wdt = machine.WDT(timeout=_WATCHDOG_MS) if board.get("watchdog") else None
         self.watchdog = Watchdog(wdt, clock, self._starving)
         self.agent = self._make_agent(config, board)

@@ -15,8 +15,9 @@ MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
 TOP_LEVEL = names(".ci .git .gitignore LICENSE README.md agent firmware pyproject.toml run simulator tests")
 PRODUCT = ("agent", "firmware", "simulator")
-# Portable by their place, but for CPython alone: a border for type checkers, and `python -m pairlet`.
-NOT_SHIPPED = frozenset(("ports.py", "__main__.py"))
+# Portable by their place, but of no use on a board: a border for type checkers, `python -m pairlet`, and
+# what is between processes.
+NOT_SHIPPED = frozenset(("ports.py", "__main__.py", "following.py"))
 
 type_of_function = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -49,10 +49,12 @@ class Agent:
         self._metadata: ServerMetadata | None = None
         self._last_trouble = ""
         self._seq = 0
-        account = config.text("oauth.issuer") or config.text("oauth.token_endpoint")
-        self.keeper = TokenKeeper(
-            (account, client.client_id), ports.store, ports.clock, ports.entropy, self.emit
+        # What tokens and codes are bound to: they must not travel to another server.
+        self.account = (
+            config.text("oauth.issuer") or config.text("oauth.token_endpoint"),
+            client.client_id,
         )
+        self.keeper = TokenKeeper(self.account, ports.store, ports.clock, ports.entropy, self.emit)
         self._outbox = Outbox(config.integer("telemetry.buffer_bytes"))
         self._link: Link | None = None
 
@@ -118,24 +120,26 @@ class Agent:
     async def run(self) -> None:
         """Pair if needed, then work until cancelled. Raises what nothing but a person can mend."""
         self.keeper.load()
+        ended = False
         while True:
             if self.keeper.token is None:
-                await self._pair_first()
+                await self._pair_first(ended)
             try:
                 await self._work()
             except UnpairedError as error:
                 tell_error(self.emit, error)
+                ended = True
 
-    async def _pair_first(self) -> None:
+    async def _pair_first(self, ended: bool) -> None:
         # In a frame of its own: a name in run()'s would keep the module for ever.
-        from .pairing import pair_with_people
+        from .prompting import pair_with_people
 
         if not self.revocation_is_pending():
-            await pair_with_people(self)
+            await pair_with_people(self, ended)
             return
         from .unpairing import revoke_later
 
-        await first_of(pair_with_people(self), revoke_later(self))
+        await first_of(pair_with_people(self, ended), revoke_later(self))
 
     async def _work(self) -> None:
         token = self.keeper.token
@@ -253,7 +257,7 @@ class Agent:
         return self.ports.store.load(REVOCATION) is not None
 
     async def unpair(self, patience: "Patience") -> "PairletError | None":
-        """Forget the token and revoke the grant at the server (RFC 7009).
+        """Forget the token, and a code that waits as well, and revoke the grant at the server (RFC 7009).
 
         Returns why the server could not be told, or None. What is worth trying again is then pending:
         it is tried again by unpair(), and by run() and pair() until there is a new pairing.

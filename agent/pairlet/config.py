@@ -48,6 +48,7 @@ SETTINGS = {
     "display.baudrate": Setting(INTEGER, 115200, "the serial display's speed"),
     "pairing.start": Setting(TEXT, "always", "always, or prompt: wait for a person first"),
     "pairing.codes": Setting(INTEGER, 3, "how many codes to show unattended before waiting for a person"),
+    "pairing.renew": Setting(FLAG, True, "false: when a pairing has ended, wait for a person first"),
     "pairing.announce": Setting(FLAG, True, "tell the server device_id and device_name"),
     "pairing.device_id": Setting(TEXT, None, "made up once and kept unless set"),
     "pairing.device_name": Setting(TEXT, None, "what the person sees; the host name unless set"),

@@ -1,19 +1,18 @@
-"""Pairing: asks for a code, shows it while it counts down, and comes back with a token."""
+"""Pairing: one code, shown while it counts down, until there is a token or the code has ended."""
 
-from .core.backoff import Backoff
-from .core.device_grant import APPROVED, DENIED, EXPIRED, DeviceGrant
-from .core.errors import ConfigError, IssuerError, OAuthError, PairletError, ProtocolError
+from .core.device_grant import ENDED, DeviceGrant
+from .core.errors import ConfigError, OAuthError, ProtocolError, UnpairedError
 from .core.machine import Send
-from .core.screen import CODE, STARTING, Screen
-from .core.screen import DENIED as SCREEN_DENIED
-from .core.screen import EXPIRED as SCREEN_EXPIRED
-from .core.screen import PAIRED as SCREEN_PAIRED
+from .core.metadata import ServerMetadata
+from .core.screen import CODE, DENIED, EXPIRED, PAIRED, STARTING, Screen
 from .drive import carry_out, first_of, uninterrupted
+from .pending import NAME, PendingCode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .agent import Agent
     from .core.device_grant import DeviceCode
+    from .core.errors import PairletError
     from .core.http import Request
     from .core.token import Token
     from .drive import Patience, Step, Trouble
@@ -21,39 +20,94 @@ if TYPE_CHECKING:
 
 # What the first request carries anyway (RFC 6749 section 3.2: a parameter must not repeat).
 _OWN_PARAMETERS = ("client_id", "client_secret", "scope", "device_id", "device_name")
-_STORE_LOOK_MS = 5000
 # How long a stop waits for the answer to a poll under way: it may be the token.
 _FAREWELL_MS = 5000
-_LONGEST_PAUSE_MS = 300000
 # A token with all that belongs to it may take 8 KiB; a board has no 8 KiB of memory in one piece.
 _ROOM = ("room-1", "room-2", "room-3", "room-4")
 _ROOM_BYTES = 2048
 
 
 async def pair_once(agent: "Agent", patience: "Patience | None") -> "Token":
-    """One code, one person, one token; see Agent.pair."""
+    """One code, one person, one token, for a command; see Agent.pair."""
+    try:
+        return await show_one_code(agent, patience or agent.tell_trouble)
+    except OAuthError as error:
+        kind = {"access_denied": DENIED, "expired_token": EXPIRED}.get(error.error)
+        if kind is not None:
+            agent.ports.display.show(Screen(kind, advice=error.advice))
+        raise
+
+
+async def show_one_code(agent: "Agent", trouble: "Trouble", fresh: bool = True) -> "Token":
+    """Show a code until it has ended; return the token, which is stored then.
+
+    It is the code that was on the screen before a restart, if it is still good, else a `fresh` one if
+    that may be. While another process of this device is at it, its code is shown and only that process
+    polls. `trouble` hears what goes wrong until there is a code, and may raise to give up; after that
+    only the grant's own end counts.
+    Raises OAuthError (access_denied, expired_token, others), ProtocolError, StoreError, UnpairedError
+    when that other process gave up or there is no code to go on with, and what `trouble` raises.
+    """
     # What is stored may be another account's, or unreadable: neither may be written over unseen.
     agent.keeper.load()
-    ports, config = agent.ports, agent.config
-    ports.display.show(Screen(STARTING, message="asking the server for a code"))
-    metadata = await agent.find(patience or agent.tell_trouble)
-    if not metadata.offers_device_grant():
-        metadata.require("device_authorization_endpoint")
-    # A disk without room must be known before a person is asked, not after.
-    _look_for_room(ports.store)
-    grant = DeviceGrant(
-        metadata,
-        agent.client,
-        scope=config.text("oauth.scope"),
-        extra=_announcement(agent) + _extra(agent),
-        seed=ports.entropy.random_bytes(4),
-        insecure_http=config.flag("oauth.insecure_http"),
-    )
-    return await Pairing(grant, agent, patience or agent.tell_trouble).run()
+    store = agent.ports.store
+    pending = _pending(agent)
+    try:
+        follower = None
+        while not store.claim(NAME):
+            if follower is None:
+                from .following import Follower  # never on a board, where there is no other process
+
+                follower = Follower(agent, pending)
+            token = await follower.stand_by()
+            if token is not None:
+                return token
+        try:
+            token = follower.outcome() if follower else None
+            return token or await _lead(agent, pending, trouble, fresh)
+        finally:
+            store.release(NAME)
+    except OAuthError as error:
+        event = {"access_denied": "denied", "expired_token": "expired"}.get(error.error)
+        if event is not None:
+            agent.emit(event)
+        raise
 
 
-def _look_for_room(store: "Store") -> None:
-    """Raise StoreError unless there is room for a token."""
+def is_under_way(agent: "Agent") -> bool:
+    """Whether a code is waiting for a person: kept over a restart, or shown by another process."""
+    store = agent.ports.store
+    if not store.claim(NAME):
+        return True
+    try:
+        return _resumed(agent, _pending(agent)) is not None
+    finally:
+        store.release(NAME)
+
+
+async def _lead(agent: "Agent", pending: PendingCode, trouble: "Trouble", fresh: bool) -> "Token":
+    """Show a code and poll, as the only process that does."""
+    _make_sure_of_room(agent.ports.store)
+    resumed = _resumed(agent, pending)
+    if resumed is not None:
+        grant, metadata = resumed
+        try:
+            return await Pairing(grant, metadata, pending, agent, trouble).run()
+        except OAuthError as error:
+            # Before its time the server knows it no more: spent in the very moment of the power cut, or
+            # older than anybody knew. That is nobody's answer.
+            ended_early = grant.code is not None and agent.ports.clock.now() < grant.code.expires_at
+            if not (fresh and ended_early and error.error in ("expired_token", "invalid_grant")):
+                raise
+    if not fresh:
+        raise UnpairedError("the code that was under way is gone")
+    agent.ports.display.show(Screen(STARTING, message="asking the server for a code"))
+    metadata = await agent.find(trouble)
+    return await Pairing(_new_grant(agent, metadata), metadata, pending, agent, trouble).run()
+
+
+def _make_sure_of_room(store: "Store") -> None:
+    """A disk without room must be known before a person is asked, not after. Raises StoreError."""
     try:
         for name in _ROOM:
             store.save(name, bytes(_ROOM_BYTES))
@@ -62,112 +116,103 @@ def _look_for_room(store: "Store") -> None:
             store.delete(name)
 
 
-def _announcement(agent: "Agent") -> "list[tuple[str, str | None]]":
-    """Tells the server what to show the person who approves (RFC 8628 section 5.4 wants them to know)."""
-    if not agent.config.flag("pairing.announce"):
-        return []
-    return [("device_id", agent.device.device_id), ("device_name", agent.device.name)]
+def _pending(agent: "Agent") -> PendingCode:
+    ports = agent.ports
+    asked: list[tuple[str, str | None]] = [("scope", agent.config.text("oauth.scope"))]
+    asked.append(("token_endpoint", agent.config.text("oauth.token_endpoint")))
+    return PendingCode(agent.account, asked + _extra(agent), ports.store, ports.clock, agent.emit)
+
+
+def _new_grant(agent: "Agent", metadata: ServerMetadata) -> DeviceGrant:
+    return DeviceGrant(
+        metadata,
+        agent.client,
+        scope=agent.config.text("oauth.scope"),
+        extra=_extra(agent),
+        seed=agent.ports.entropy.random_bytes(4),
+        insecure_http=agent.config.flag("oauth.insecure_http"),
+    )
+
+
+def _resumed(agent: "Agent", pending: PendingCode) -> "tuple[DeviceGrant, ServerMetadata] | None":
+    """A grant that goes on with the stored code, if there is one and its time is not over."""
+    record = pending.load()
+    if record is None:
+        return None
+    try:
+        # The endpoints were kept under the names that they have in a metadata document.
+        issuer, insecure_http = agent.config.text("oauth.issuer"), agent.config.flag("oauth.insecure_http")
+        metadata = ServerMetadata.from_answer(record, issuer, insecure_http)
+        grant = _new_grant(agent, metadata)
+        grant.restore(record, agent.ports.clock.now(), pending.age_ms(record))
+    except OAuthError:
+        pending.delete()
+        return None
+    except (ProtocolError, ConfigError) as error:
+        pending.set_aside(error)
+        return None
+    return grant, metadata
 
 
 def _extra(agent: "Agent") -> "list[tuple[str, str | None]]":
-    pairs = agent.config.pairs("oauth.extra")
-    for name, _ in pairs:
+    """What the first request says beyond the RFC: the configured parameters, and who asks.
+
+    The latter is for the person who approves (RFC 8628 section 5.4).
+    """
+    pairs: list[tuple[str, str | None]] = []
+    if agent.config.flag("pairing.announce"):
+        pairs = [("device_id", agent.device.device_id), ("device_name", agent.device.name)]
+    for name, value in agent.config.pairs("oauth.extra"):
         if name in _OWN_PARAMETERS:
             raise ConfigError(
                 f"oauth.extra repeats the parameter {name}",
                 "A parameter must not be sent twice; use the setting made for it.",
             )
+        pairs.append((name, value))
     return pairs
 
 
-async def pair_with_people(agent: "Agent") -> None:
-    """Show codes until somebody approves one; after `pairing.codes` of them wait for a person.
-
-    RFC 8628 sections 3.1 and 3.5: not automatically, and not for ever.
-    """
-    codes = agent.config.integer("pairing.codes")
-    left = 0 if agent.config.text("pairing.start") == "prompt" else codes
-    clock = agent.ports.clock
-    backoff = Backoff(5000, _LONGEST_PAUSE_MS, agent.ports.entropy.random_bytes(4))
-    while agent.keeper.token is None:
-        if left <= 0:
-            await _wait_for_person(agent)
-            left = codes
-            continue
-        try:
-            # Somebody may pair the device with `pairlet pair` while a code is shown here.
-            await first_of(_pair(agent), _watch_store(agent))
-            left -= 1
-        except OAuthError as error:
-            left -= 1
-            if error.error == "access_denied":
-                left = 0
-            elif error.error != "expired_token":
-                raise
-        except IssuerError:
-            raise
-        except ProtocolError as error:
-            # A captive portal, or a server that is being set up: not for a person to mend here.
-            agent.tell_trouble(error)
-            await clock.sleep_until(clock.now() + backoff.delay_ms())
-
-
-async def _pair(agent: "Agent") -> None:
-    await pair_once(agent, None)
-
-
-async def _wait_for_person(agent: "Agent") -> None:
-    """Until the button is pressed, or another process (`pairlet pair`) has paired the device."""
-    advice = "Press the button, send SIGUSR1 or run: pairlet pair."
-    agent.ports.display.show(Screen(STARTING, message="not paired", advice=advice))
-    await first_of(agent.ports.button.pressed(), _watch_store(agent))
-
-
-async def _watch_store(agent: "Agent") -> None:
-    clock = agent.ports.clock
-    while agent.keeper.load() is None:
-        await clock.sleep_until(clock.now() + _STORE_LOOK_MS)
-
-
 class Pairing:
-    """One run of a DeviceGrant with a person in front of the display.
+    """One run of a DeviceGrant with a person in front of the display."""
 
-    `trouble` hears what goes wrong until there is a code, and may raise to give up; after that only
-    the grant's own end counts.
-    """
-
-    def __init__(self, grant: DeviceGrant, agent: "Agent", trouble: "Trouble"):
+    def __init__(
+        self,
+        grant: DeviceGrant,
+        metadata: ServerMetadata,
+        pending: PendingCode,
+        agent: "Agent",
+        trouble: "Trouble",
+    ):
         self._grant = grant
+        self._metadata = metadata
+        self._pending = pending
         self._agent = agent
         self._clock = agent.ports.clock
-        self._display = agent.ports.display
-        self._emit = agent.emit
         self._patience = trouble
         self._trouble = ""
         self._told = False
+        # What is stored of the grant's pace; None: nothing is stored.
+        self._kept: tuple[int, int] | None = None
 
     async def run(self) -> "Token":
-        """Return the token, which is stored then. Raises OAuthError (access_denied, expired_token, others),
-        ProtocolError, StoreError, and what `trouble` raises."""
-        await first_of(self._drive(), self._count_down())
+        """Return the token, which is stored then. Raises what the grant ended with, and see show_one_code."""
         grant = self._grant
-        if grant.state == APPROVED and grant.token is not None:
+        if grant.code is not None:
+            # Kept anew, for the next restart reckons from this one.
+            self._keep_code()
+            self._hear(None)
+        await first_of(self._drive(), self._count_down())
+        if grant.token is not None:
             return grant.token
-        error = grant.error
-        assert error is not None
-        if grant.state == DENIED:
-            self._emit("denied")
-            self._display.show(Screen(SCREEN_DENIED, advice=error.advice))
-        elif grant.state == EXPIRED:
-            self._emit("expired")
-            self._display.show(Screen(SCREEN_EXPIRED, advice=error.advice))
-        raise error
+        assert grant.error is not None
+        raise grant.error
 
     async def _drive(self) -> None:
         clock = self._clock
         while True:
             action = self._grant.next_action(clock.now())
             if action is None:
+                self._forget_code()
                 return
             if not isinstance(action, Send):
                 await clock.sleep_until(action.until)
@@ -180,19 +225,27 @@ class Pairing:
         step = await carry_out(request, self._grant, self._agent.ports.http, self._clock)
         token = self._grant.token
         if token is not None:
-            await self._keep(token)
+            async with self._agent.ports.store.lock():
+                self._agent.keeper.save(token)
+        if self._grant.state in ENDED:
+            self._forget_code()
+        elif self._grant.code is not None:
+            self._keep_code()
+        if token is not None:
+            tell_paired(self._agent, token)
         return step
 
-    async def _keep(self, token: "Token") -> None:
-        async with self._agent.ports.store.lock():
-            self._agent.keeper.save(token)
-        self._display.show(Screen(SCREEN_PAIRED, scope=token.scope))
-        self._emit(
-            "paired",
-            scope=token.scope,
-            expires_in=token.expires_in,
-            has_refresh_token=token.refresh_token is not None,
-        )
+    def _keep_code(self) -> None:
+        """Store the code once it is known, which is before anybody sees it, and when its pace changes."""
+        pace = (self._grant.interval_ms, self._grant.not_before)
+        if pace != self._kept:
+            self._pending.save(self._grant, self._metadata)
+            self._kept = pace
+
+    def _forget_code(self) -> None:
+        if self._kept is not None:
+            self._pending.delete()
+            self._kept = None
 
     def _hear(self, error: "PairletError | None") -> None:
         code = self._grant.code
@@ -202,35 +255,54 @@ class Pairing:
         self._trouble = "" if error is None else f"{error}; trying again"
         if not self._told:
             self._told = True
-            self._emit(
-                "code",
-                user_code=code.user_code,
-                verification_uri=code.verification_uri,
-                verification_uri_complete=code.verification_uri_complete,
-                expires_in=self._seconds_left(code),
-                interval=self._grant.interval_ms // 1000,
-            )
-            self._show(code)
+            tell_code(self._agent, code, self._grant.interval_ms)
+            show_code(self._agent, code)
 
     async def _count_down(self) -> None:
         """Show the code anew each second. Ends with the grant, never before."""
         while True:
             await self._clock.sleep_until(self._clock.now() + 1000)
             if self._grant.code is not None:
-                self._show(self._grant.code)
+                show_code(self._agent, self._grant.code, self._trouble)
 
-    def _show(self, code: "DeviceCode") -> None:
-        self._display.show(
-            Screen(
-                CODE,
-                user_code=code.user_code,
-                verification_uri=code.verification_uri,
-                verification_uri_complete=code.verification_uri_complete,
-                remaining_s=self._seconds_left(code),
-                message=self._trouble,
-            )
+
+def tell_paired(agent: "Agent", token: "Token") -> None:
+    """Tell everybody that there is a token."""
+    agent.ports.display.show(Screen(PAIRED, scope=token.scope))
+    agent.emit(
+        "paired",
+        scope=token.scope,
+        expires_in=token.expires_in,
+        has_refresh_token=token.refresh_token is not None,
+    )
+
+
+def tell_code(agent: "Agent", code: "DeviceCode", interval_ms: int) -> None:
+    """Tell the listener of a code; after a restart of the same one again, with the time that is left."""
+    agent.emit(
+        "code",
+        user_code=code.user_code,
+        verification_uri=code.verification_uri,
+        verification_uri_complete=code.verification_uri_complete,
+        expires_in=_seconds_left(agent, code),
+        interval=interval_ms // 1000,
+    )
+
+
+def show_code(agent: "Agent", code: "DeviceCode", message: str = "") -> None:
+    """Put a code on the display, with the time that is left and a line about trouble."""
+    agent.ports.display.show(
+        Screen(
+            CODE,
+            user_code=code.user_code,
+            verification_uri=code.verification_uri,
+            verification_uri_complete=code.verification_uri_complete,
+            remaining_s=_seconds_left(agent, code),
+            message=message,
         )
+    )
 
-    def _seconds_left(self, code: "DeviceCode") -> int:
-        left_ms: int = code.expires_at - self._clock.now()
-        return max(0, left_ms + 999) // 1000
+
+def _seconds_left(agent: "Agent", code: "DeviceCode") -> int:
+    left_ms: int = code.expires_at - agent.ports.clock.now()
+    return max(0, left_ms + 999) // 1000

@@ -97,6 +97,15 @@ class Store(Protocol):
     def lock(self) -> AbstractAsyncContextManager[None]:
         """`async with store.lock():` holds every other process off this store. Raises StoreError."""
 
+    def claim(self, name: str) -> bool:
+        """Take the work called `name` for this process, until release() or its end; False: it is taken.
+
+        Raises StoreError.
+        """
+
+    def release(self, name: str) -> None:
+        """Give back what claim() took, if anything. Never raises."""
+
 
 class Sensors(Protocol):
     """What the device measures."""
@@ -113,6 +122,10 @@ class Entropy(Protocol):
 
 class Button(Protocol):
     """The way a person says "go on": a key, a signal, a touch."""
+
+    @property
+    def advice(self) -> str:
+        """One sentence for the display: what to do on this device for a code."""
 
     async def pressed(self) -> None:
         """Return when it is pressed."""

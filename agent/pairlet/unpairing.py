@@ -9,6 +9,7 @@ from .core.json_object import parse, secret_member
 from .core.revocation import Revocation
 from .drive import drive
 from .events import tell_error
+from .pending import forget
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ async def unpair(agent: "Agent", trouble: "Trouble") -> "PairletError | None":
             except StoreError as error:
                 tell_error(agent.emit, error)  # no room: then it is now or never
             keeper.forget("asked")
+    forget(agent.ports.store)
     trouble_before = await _tell(agent, older, trouble)
     return await _tell(agent, note, trouble) or trouble_before
 

@@ -20,10 +20,11 @@ class BoardButton:
     `is_down()` tells whether the key is down: `lambda: not pin.value()` for one that closes to ground.
     Looking costs less than an interrupt that has to be debounced anyway. A key that is down when run()
     begins counts once it has been up: a shorted pin must not un-pair a device. Presses while nobody
-    waits are forgotten.
+    waits are forgotten. `advice` is what the display says of it, to be changed where there is no key.
     """
 
     def __init__(self, is_down: "Callable[[], bool]", clock: "Clock", long_ms: int = LONG_MS):
+        self.advice = "Press the button for a code."
         self._is_down = is_down
         self._clock = clock
         self._long_ms = long_ms

@@ -180,6 +180,13 @@ class BoardStore:
             _locks[self._folder] = asyncio.Lock()
         return _locks[self._folder]
 
+    def claim(self, name: str) -> bool:
+        """Whether this process may do the work called `name`: there is no other one."""
+        return True
+
+    def release(self, name: str) -> None:
+        """Nothing was taken."""
+
     def _path(self, name: str) -> str:
         for character in name:
             if character not in "abcdefghijklmnopqrstuvwxyz0123456789_-":

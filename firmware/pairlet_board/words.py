@@ -1,6 +1,6 @@
 """What the board's displays say, and text cut to fit them."""
 
-from pairlet.core.screen import DENIED, EXPIRED, PAIRED, RUNNING, STARTING, TROUBLE
+from pairlet.core.screen import DENIED, EXPIRED, PAIRED, RUNNING, STARTING, TROUBLE, UNPAIRED
 from pairlet.core.text import clean
 
 TYPE_CHECKING = False
@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 TITLES = {
     STARTING: "Starting",
+    UNPAIRED: "Unpaired",  # the longest word that fits the panel in large letters
     PAIRED: "Paired",
     DENIED: "Declined",
     EXPIRED: "Expired",

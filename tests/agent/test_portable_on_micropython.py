@@ -21,6 +21,10 @@ HEAPS = {
     "test_keeping": "4M",  # as test_agent, with several agents at once
     "test_revocation": "2M",  # as test_agent
     "test_trouble": "4M",  # as test_agent, over whole days
+    "test_resume": "4M",  # as test_agent, and many starts
+    "test_resume_cuts": "4M",
+    "test_prompting": "4M",
+    "test_following": "4M",
     "test_proximity": "256k",  # the agent compiled from source, in the middle of a run
     "test_json_object": "192k",  # builds answers of 25 KB in one piece
     "test_board_log": "160k",  # a disk in memory, in one piece of 32 KB

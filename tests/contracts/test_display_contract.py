@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 
 import pytest
-from pairlet.core.screen import CODE, DENIED, EXPIRED, PAIRED, RUNNING, STARTING, TROUBLE, Screen
+from pairlet.core.screen import CODE, DENIED, EXPIRED, PAIRED, RUNNING, STARTING, TROUBLE, UNPAIRED, Screen
 from pairlet.linux.display import NoDisplay
 from pairlet.linux.plain_display import PlainDisplay
 from pairlet.linux.serial_display import SerialDisplay
@@ -21,7 +21,7 @@ from support.panels import Watched, new_panel
 from support.pseudo_terminal import PseudoTerminal
 
 ADDRESS = "https://example.com/device"
-KINDS = [STARTING, CODE, PAIRED, DENIED, EXPIRED, RUNNING, TROUBLE]
+KINDS = [STARTING, UNPAIRED, CODE, PAIRED, DENIED, EXPIRED, RUNNING, TROUBLE]
 
 
 class Subject:

@@ -149,3 +149,19 @@ def test_the_store_can_be_used_while_it_is_locked(store: Store) -> None:
             return store.load("refresh")
 
     assert asyncio.run(scenario()) == b"new"
+
+
+def test_a_claim_is_no_lock_and_can_be_taken_again_once_given_back(store: Store) -> None:
+    async def scenario() -> None:
+        async with store.lock():
+            pass
+
+    for _ in range(3):
+        assert store.claim("pairing") and store.claim("another")
+        asyncio.run(scenario())
+        store.save("pairing", b"1")
+        store.release("pairing")
+        store.release("pairing")
+        store.release("another")
+    store.release("never taken")
+    assert store.load("pairing") == b"1"

@@ -7,7 +7,7 @@ import binascii
 import gc
 import json
 
-from pairlet.core.screen import DENIED, EXPIRED, PAIRED, RUNNING, STARTING, TROUBLE, Screen
+from pairlet.core.screen import DENIED, EXPIRED, PAIRED, RUNNING, STARTING, TROUBLE, UNPAIRED, Screen
 from pairlet_board.screens import PanelDisplay
 from pairlet_board.ssd1306 import Ssd1306
 from panel import ADDRESS, Panel, code_screen
@@ -50,6 +50,7 @@ def pages(height):
     tell("address", height, panel)
     for screen in (
         Screen(STARTING, message="asking the server"),
+        Screen(UNPAIRED, advice="Press the button for a code."),
         Screen(PAIRED, scope="telemetry:write"),
         Screen(DENIED, message="Not paired."),
         Screen(EXPIRED, message="Nobody entered the code."),

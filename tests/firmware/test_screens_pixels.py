@@ -35,7 +35,7 @@ def with_qr(drawn: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def test_everything_was_drawn(drawn: list[dict[str, Any]]) -> None:
     assert len(with_qr(drawn)) == 2 * 10 + 1 + 2 * 3 + 1
-    assert len(drawn) == len(with_qr(drawn)) + 2 * 7
+    assert len(drawn) == len(with_qr(drawn)) + 2 * 8
 
 
 @pytest.mark.parametrize("scale", SCALES)

@@ -84,9 +84,21 @@ def scene(tmp_path):
         part.__exit__(None, None, None)
 
 
-def code_of(board):
+def code_of(board, since=0):
     fields = r"user_code=(\S+) verification_uri=(\S+) verification_uri_complete=(\S+)"
-    return board.wait_for_line("^code .*" + fields, timeout=90)
+    return board.wait_for_line("^code .*" + fields, since=since, timeout=90)
+
+
+def press_until(board, text):
+    """Press and let go, each for as long as a finger does, until the board says `text`."""
+    for _ in range(60):
+        for act in (board.press, board.release):
+            act(BUTTON)
+            try:
+                return board.until(lambda: text in board.board.console.text, timeout=0.5)
+            except TimeoutError:
+                continue
+    raise AssertionError("nothing came of it; the board said:\n" + board.console)
 
 
 def scanned(board):
@@ -115,6 +127,66 @@ def test_from_power_on_to_a_thousand_samples(scene):
     numbers = [sample["seq"] for sample in scene.telemetry()][:1000]
     assert numbers == list(range(1000))
     assert set(scene.telemetry()[0]["v"]) >= {"chip_temperature_celsius", "heap_free_bytes", "wifi_rssi_dbm"}
+
+
+def test_a_power_cut_while_the_code_is_on_the_panel_goes_on_with_it(scene):
+    scene = scene()
+    with scene.board() as board:
+        code = code_of(board)
+        assert board.until(lambda: scanned(board), timeout=60) == [code[3]]
+        mark = board.mark()
+        board.power_cut()
+        assert not board.state()["display"]
+        board.power_on()
+        assert code_of(board, since=mark).groups() == code.groups()
+        assert board.until(lambda: scanned(board), timeout=60) == [code[3]]
+        walk(code[3], code[1], "ada", "lovelace", ca_file=scene.ca_file)
+        board.wait_for_console("mqtt_connected", since=mark, timeout=60)
+        # The code is spent: the next start knows nothing of it.
+        mark = board.mark()
+        board.power_cut()
+        board.power_on()
+        said = board.wait_for_console("mqtt_connected", since=mark, timeout=90)
+        assert "code " not in said
+    events = [(event.endpoint, event.outcome) for event in scene.server.server.events]
+    assert [endpoint for endpoint, _ in events].count("device_authorization") == 1
+    assert ("token", "slow_down") not in events
+
+
+def test_a_power_cut_without_a_clock_goes_on_as_well(scene):
+    scene = scene()
+    with scene.board() as board:
+        code = code_of(board)
+        mark = board.mark()
+        board.power_cut()
+        # From here on a floor is all it knows: the time of its last run.
+        board.set_time_server(None)
+        board.power_on()
+        assert code_of(board, since=mark)[1] == code[1]
+        walk(code[3], code[1], "ada", "lovelace", ca_file=scene.ca_file)
+        board.wait_for_console("paired ", since=mark, timeout=60)
+
+
+def test_a_board_that_waits_for_a_person_says_what_to_do_and_does_it(scene):
+    scene = scene(pairing={"start": "prompt"}, board={"display": "console"})
+    with scene.board() as board:
+        said = board.wait_for_console("Press the button for a code.", timeout=90)
+        assert "SIGUSR1" not in said and "pairlet pair" not in said
+        press_until(board, "enter the code")
+        # Somebody has asked for that code: after a power cut it is there without a button.
+        mark = board.mark()
+        board.power_cut()
+        board.power_on()
+        said = board.wait_for_console("enter the code", since=mark, timeout=90)
+        assert "Press the button" not in said
+    events = [event.endpoint for event in scene.server.server.events]
+    assert events.count("device_authorization") == 1
+
+
+def test_a_board_without_a_button_can_not_wait_for_one(scene):
+    scene = scene(pairing={"start": "prompt"}, board={"button": None})
+    with scene.board() as board:
+        board.wait_for_console("there is no board.button", timeout=60)
 
 
 def test_a_power_cut_after_pairing_needs_nobody(scene):

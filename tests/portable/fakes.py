@@ -10,8 +10,9 @@ from pairlet.core.wall import FLOOR, SYNCED, Wall
 class VirtualClock:
     """Time that stands still while anybody works and jumps to the next alarm when all wait."""
 
-    def __init__(self, now=1000, wall=None):
+    def __init__(self, now=1000, wall=None, boot="one"):
         self.time = now
+        self._boot = boot
         self._began = now
         self._wall = wall or Wall(SYNCED, 1_750_000_000)
         self._sleepers = []
@@ -21,7 +22,7 @@ class VirtualClock:
         return self.time
 
     def boot_id(self):
-        return "one"
+        return self._boot
 
     def set_wall(self, wall):
         """Somebody sets the calendar."""
@@ -127,6 +128,7 @@ class MemoryStore:
         self.cut_after = False
         self.writes = 0
         self._lock = asyncio.Lock()
+        self._claims = []
 
     def load(self, name):
         return self.values.get(name)
@@ -162,6 +164,16 @@ class MemoryStore:
         change(name, value)
         if number == self.cut:
             raise PowerCut()
+
+    def claim(self, name):
+        if name in self._claims:
+            return False
+        self._claims.append(name)
+        return True
+
+    def release(self, name):
+        if name in self._claims:
+            self._claims.remove(name)
 
 
 class RecordingDisplay:
@@ -210,6 +222,8 @@ class FixedSensors:
 
 class ManualButton:
     """A button that a test presses."""
+
+    advice = "Press the button for a code."
 
     def __init__(self):
         self._press = asyncio.Event()

@@ -66,11 +66,11 @@ class Rig:
     def run(self, coroutine, until=None):
         return asyncio.run(self.clock.drive(coroutine, until))
 
-    def run_beside(self, story):
-        """Run the agent until `story` has ended, then stop it."""
+    def run_beside(self, story, what=None):
+        """Run the agent (or `what`) until `story` has ended, then stop it."""
 
         async def both():
-            task = asyncio.create_task(self.agent.run())
+            task = asyncio.create_task(what or self.agent.run())
             await story
             task.cancel()
             try:
@@ -289,12 +289,14 @@ def test_a_restart_goes_on_with_the_stored_token():
 def test_item_06_item_20_codes_are_shown_only_while_somebody_may_look():
     rig = Rig("wait", code_s=60, settings={"pairing": {"start": "prompt", "codes": 2}})
     rig.run(rig.agent.run(), until=60 * MINUTE)
-    assert rig.http.log == [] and rig.display.screens[-1].message == "not paired"
+    assert rig.http.log == [] and rig.display.kinds() == ["unpaired"]
+    assert rig.display.screens[-1].advice == rig.button.advice
     rig = Rig("wait", code_s=60, settings={"pairing": {"codes": 2}})
     rig.run(rig.agent.run(), until=60 * MINUTE)
     assert rig.names() == ["code", "expired", "code", "expired"]
     last = rig.http.log[-1][1]
-    assert last < 5 * MINUTE and rig.display.screens[-1].advice.startswith("Press the button")
+    assert last < 5 * MINUTE and rig.display.screens[-1].advice == rig.button.advice
+    assert rig.display.kinds() == ["starting", "code", "expired", "starting", "code", "expired"]
 
 
 def test_the_button_asks_for_a_new_code():

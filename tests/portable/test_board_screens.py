@@ -3,7 +3,7 @@
 import sys
 
 from pairlet.core.errors import ConfigError
-from pairlet.core.screen import CODE, DENIED, EXPIRED, PAIRED, RUNNING, STARTING, TROUBLE, Screen
+from pairlet.core.screen import CODE, DENIED, EXPIRED, PAIRED, RUNNING, STARTING, TROUBLE, UNPAIRED, Screen
 from pairlet_board import words
 from pairlet_board.screens import PanelDisplay, fit_code
 from pairlet_board.ssd1306 import Ssd1306
@@ -250,6 +250,7 @@ def test_a_code_is_broken_at_its_dashes_if_it_must_be_and_nothing_is_lost():
 def test_every_other_screen_says_its_word_large():
     titles = {
         STARTING: "Starting",
+        UNPAIRED: "Unpaired",
         PAIRED: "Paired",
         DENIED: "Declined",
         EXPIRED: "Expired",

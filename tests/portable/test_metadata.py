@@ -1,5 +1,7 @@
 """pairlet.core.metadata, the document: what a server says of itself (RFC 8414)."""
 
+from pairlet.core.client import Client
+from pairlet.core.device_grant import READY, DeviceGrant
 from pairlet.core.errors import ConfigError, IssuerError, ProtocolError
 from pairlet.core.metadata import ENDPOINTS, ServerMetadata
 from scenario import ISSUER, metadata, metadata_members, refused
@@ -79,12 +81,11 @@ def test_item_04_plain_http_on_loopback_only_with_the_flag():
 
 
 def test_item_23_the_grant_is_offered_when_both_endpoints_are_there():
-    assert read().offers_device_grant()
-    assert not read(device_authorization_endpoint=None).offers_device_grant()
-    assert not read(token_endpoint=None).offers_device_grant()
+    for name in ("device_authorization_endpoint", "token_endpoint"):
+        assert name in str(refused(ConfigError, DeviceGrant, read(**{name: None}), Client("tv")))
     # Lists that forget it are common; the endpoint counts.
-    assert read(grant_types_supported=["authorization_code"]).offers_device_grant()
-    assert read(grant_types_supported=None).offers_device_grant()
+    for listed in (["authorization_code"], None):
+        assert DeviceGrant(read(grant_types_supported=listed), Client("tv")).state == READY
 
 
 def test_item_23_grant_types_are_kept_as_a_list_or_not_at_all():

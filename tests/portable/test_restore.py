@@ -3,7 +3,7 @@
 import json
 
 from pairlet.core.device_grant import APPROVED, EXPIRED, FAILED, READY, WAITING
-from pairlet.core.errors import PairletError, ProtocolError
+from pairlet.core.errors import OAuthError, PairletError, ProtocolError
 from scenario import (
     DEVICE_CODE,
     answer,
@@ -25,9 +25,9 @@ def through_disk(snapshot):
     return json.loads(json.dumps(snapshot))
 
 
-def restored(snapshot, now=0, **options):
+def restored(snapshot, now=0, age_ms=0, **options):
     grant = make_grant(**options)
-    grant.restore(through_disk(snapshot), now)
+    grant.restore(through_disk(snapshot), now, age_ms)
     return grant
 
 
@@ -90,11 +90,30 @@ def test_a_restored_code_ends_in_its_time():
 
 def test_a_code_whose_time_is_over_is_not_restored():
     grant = grant_with_code(expires_in=60)
-    for now in (60000, 59001, 10**7):
-        snapshot = grant.snapshot(now)
+    for taken, age_ms in ((60000, 0), (59001, 0), (10**7, 0), (0, 60000), (0, 10**9), (30000, 30000)):
+        snapshot = grant.snapshot(taken)
         fresh = make_grant()
-        refused(ProtocolError, fresh.restore, snapshot, 0)
+        assert refused(OAuthError, fresh.restore, snapshot, 0, age_ms).error == "expired_token"
         assert fresh.state == READY and fresh.code is None
+
+
+def test_what_has_passed_is_taken_off_to_the_millisecond():
+    after = restored(grant_with_code(expires_in=60).snapshot(0), 10**6, 41234)
+    assert after.code.expires_at == 10**6 + 60000 - 41234
+    assert due(after, 10**6) == 10**6 + 5000
+
+
+def test_a_retry_after_survives_a_reboot():
+    grant = grant_with_code()
+    poll(grant, page(503, [("retry-after", "120")]))
+    assert grant.not_before == 125000
+    snapshot = grant.snapshot(15000)
+    assert due(restored(snapshot), 0) == 110000
+    # What has passed counts, as far as it is known; the interval counts in any case.
+    assert due(restored(snapshot, 0, 100000), 0) == 10000
+    assert due(restored(snapshot, 0, 109000), 0) == 5000
+    again = restored(restored(snapshot, 0, 50000).snapshot(20000), 0)
+    assert due(again, 0) == 40000
 
 
 def test_there_is_no_snapshot_without_a_code():

@@ -8,6 +8,7 @@ from pairlet.core.screen import (
     RUNNING,
     STARTING,
     TROUBLE,
+    UNPAIRED,
     Screen,
     countdown,
     grouped,
@@ -87,5 +88,5 @@ def test_repr_names_the_kind_and_not_the_code():
 
 
 def test_the_kinds_are_told_apart():
-    kinds = (STARTING, CODE, PAIRED, DENIED, EXPIRED, RUNNING, TROUBLE)
+    kinds = (STARTING, UNPAIRED, CODE, PAIRED, DENIED, EXPIRED, RUNNING, TROUBLE)
     assert len(set(kinds)) == len(kinds)

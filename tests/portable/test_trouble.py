@@ -68,17 +68,20 @@ def test_a_new_pairing_by_another_process_outlives_the_end_of_the_old_one():
 
 
 def test_pairing_elsewhere_ends_the_code_here():
+    """By whatever means: here another folder's token is put into this one."""
     rig = Rig("wait", broker=MemoryBroker())
-    other = Rig(store=rig.store, clock=rig.clock)
+    other = Rig(clock=rig.clock)
 
     async def story():
         await rig.clock.sleep_until(30000)
         await other.agent.pair(Patience(3))
+        rig.store.save("token", other.store.load("token"))
         await rig.clock.sleep_until(2 * MINUTE)
 
     rig.run_beside(story())
     assert rig.names()[:2] == ["code", "mqtt_connected"]
     assert rig.record()["access_token"] == other.server.live_access_token
+    assert rig.store.load("pairing") is None, "the code is of no use any more"
 
 
 def test_a_broker_that_takes_no_token_does_not_wear_out_the_server():
@@ -127,9 +130,9 @@ def test_a_refused_topic_is_said_once():
 
 def test_a_full_disk_is_said_before_a_person_is_asked():
     rig = Rig()
-    rig.store.broken = ("room-1", "token")
+    rig.store.broken = ("room-3", "token")
     assert raised(rig.run, rig.agent.pair(Patience(3))).exit_code == 8
-    assert "code" not in rig.names()
+    assert "code" not in rig.names() and not rig.store.values
 
 
 def test_a_stop_in_the_middle_of_the_last_poll_keeps_the_token():

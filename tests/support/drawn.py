@@ -4,7 +4,7 @@ import io
 from typing import Any
 
 import zxingcpp
-from pairlet.core.screen import CODE, DENIED, EXPIRED, PAIRED, RUNNING, STARTING, TROUBLE, Screen
+from pairlet.core.screen import CODE, DENIED, EXPIRED, PAIRED, RUNNING, STARTING, TROUBLE, UNPAIRED, Screen
 from pairlet.linux.drawing.look import Look
 from pairlet.linux.terminal import TerminalDisplay
 from support.vt100 import Color, Terminal
@@ -13,7 +13,7 @@ QR_CODE = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode])
 ADDRESS = "https://example.com/device"
 COMPLETE = "https://example.com/device?user_code=WDJB-MJHT"
 SIZES = [(80, 24), (120, 40), (40, 12), (20, 24), (60, 40), (240, 67)]
-KINDS = [STARTING, CODE, PAIRED, DENIED, EXPIRED, RUNNING, TROUBLE]
+KINDS = [STARTING, UNPAIRED, CODE, PAIRED, DENIED, EXPIRED, RUNNING, TROUBLE]
 
 
 def code_screen(**changes: Any) -> Screen:

@@ -108,7 +108,8 @@ class DeviceGrant(Machine):
     parameters of the first request. `seed`: random bytes for the back-off.
 
     `code` is the DeviceCode once there is one; `token` is set when approved; `error` when it ended
-    otherwise; `fault` is the last trouble, None again after the next proper answer.
+    otherwise; `fault` is the last trouble, None again after the next proper answer. `interval_ms` and
+    `not_before` (ms of the clock; what a Retry-After asked for) are what the polls keep to.
     """
 
     TRANSITIONS = {
@@ -150,6 +151,7 @@ class DeviceGrant(Machine):
         self._due = 0
         self._asked_at = 0
         self.interval_ms = _INTERVAL_MS
+        self.not_before = 0
         self.code: DeviceCode | None = None
         self.token: Token | None = None
         self.error: PairletError | None = None
@@ -284,6 +286,8 @@ class DeviceGrant(Machine):
         the code's end, for one last poll: an approval in the last moments still counts.
         """
         earliest = now + max(self.interval_ms, retry_after_ms)
+        if retry_after_ms > self.interval_ms:
+            self.not_before = earliest
         self._due = max(earliest, min(now + delay_ms, self._code().expires_at))
 
     def _last_poll_by(self) -> int:
@@ -314,22 +318,30 @@ class DeviceGrant(Machine):
             "verification_uri_complete": code.verification_uri_complete,
             "expires_in": max(0, code.expires_at - now) // 1000,
             "interval": self.interval_ms // 1000,
+            "retry_after": (max(0, self.not_before - now) + 999) // 1000,
         }
 
-    def restore(self, snapshot: "dict[str, object]", now: int) -> None:
+    def restore(self, snapshot: "dict[str, object]", now: int, age_ms: int = 0) -> None:
         """Go on with a code from `snapshot` instead of asking for one.
 
-        `snapshot["expires_in"]` counts from `now`: take off what has passed since, where it is known.
-        The first poll keeps the interval, as nobody knows when the last one was. Raises ProtocolError
-        when it is not a snapshot, or its time is over; the machine is then as it was.
+        `age_ms`: how long ago it was taken, 0 when nobody knows. The first poll keeps the interval, as
+        nobody knows when the last one was. Raises OAuthError (expired_token) when its time is over,
+        ProtocolError when it is not a snapshot; the machine is then as it was.
         """
         if self.state != READY:
             raise ProtocolError("a code can be restored at the start only, not while " + self.state)
-        code = DeviceCode.from_answer(snapshot, now, self._insecure_http)
+        if snapshot.get("expires_in") == 0:
+            raise OAuthError("expired_token")
+        code = DeviceCode.from_answer(snapshot, now - age_ms, self._insecure_http)
+        if code.expires_at <= now:
+            raise OAuthError("expired_token")
         # What slow_down has added stays, even beyond the most that a server may ask for at first.
         interval = seconds_member(snapshot, "interval", _LONGEST_CODE_S)
         code.interval_ms = _INTERVAL_MS if interval is None else 1000 * interval
+        retry_after = seconds_member(snapshot, "retry_after", _LONGEST_INTERVAL_S) or 0
         self.step("send")
         self.code = code
         self._start_waiting(code.interval_ms, now)
+        self.not_before = now - age_ms + 1000 * retry_after
+        self._due = max(self._due, self.not_before)
         self.step("code")

@@ -60,14 +60,6 @@ class ServerMetadata:
         grant_types = members.get("grant_types_supported")
         return ServerMetadata(issuer, endpoints, grant_types if isinstance(grant_types, list) else None)
 
-    def offers_device_grant(self) -> bool:
-        """RFC 8628 section 4: the endpoint is there, and the grant is listed if anything is.
-
-        A list that leaves the grant out while the endpoint is there is common and harmless: the
-        endpoint counts.
-        """
-        return self.device_authorization_endpoint is not None and self.token_endpoint is not None
-
     def require(self, name: str) -> str:
         """The address of an endpoint; ConfigError that says how to name it by hand if there is none."""
         address = getattr(self, name)

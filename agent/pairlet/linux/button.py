@@ -7,8 +7,10 @@ import signal
 class SignalButton:
     """The port Button. Presses while nobody waits are forgotten, and never kill the process.
 
-    Made inside a running event loop, on the main thread.
+    `advice` is what the display says of it. Made inside a running event loop, on the main thread.
     """
+
+    advice = "For a code run: pairlet pair. Or send SIGUSR1 to this process."
 
     def __init__(self) -> None:
         self._press = asyncio.Event()

@@ -5,6 +5,7 @@ the folder is brought to the disk. Whatever moment the power goes, the name lead
 
     refresh            a value                    .refresh.<random>.tmp    one being written
     refresh.corrupt-1  one that was set aside     .lock                    held while lock() is
+                                                  .<name>.lock             held by whoever claimed <name>
 """
 
 import asyncio
@@ -50,6 +51,7 @@ class FileStore:
     def __init__(self, folder: str | os.PathLike[str], *, lock_timeout_s: float = 60):
         self._folder = os.path.abspath(os.path.expanduser(os.fspath(folder)))
         self._lock_timeout_s = lock_timeout_s
+        self._claims: dict[str, int] = {}
         with _told("prepare the state folder", self._folder):
             _make_folder(self._folder)
             self._check_folder()
@@ -132,6 +134,33 @@ class FileStore:
             _sign(descriptor)
             yield
         finally:
+            os.close(descriptor)
+
+    def claim(self, name: str) -> bool:
+        """Take the work called `name` for this process; False if it is taken. Raises StoreError.
+
+        It is ours until release(), or until this process ends, however that happens.
+        """
+        path = os.path.join(self._folder, f".{os.path.basename(self._path(name))}.lock")
+        if name in self._claims:
+            return False
+        with _told("open the lock file", path):
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            try:
+                taken = _flock(descriptor)
+            except BaseException:
+                os.close(descriptor)
+                raise
+        if taken:
+            self._claims[name] = descriptor
+        else:
+            os.close(descriptor)
+        return taken
+
+    def release(self, name: str) -> None:
+        """Give back what claim() took, if anything."""
+        descriptor = self._claims.pop(name, None)
+        if descriptor is not None:
             os.close(descriptor)
 
     async def _acquire(self, descriptor: int, path: str) -> None:

@@ -548,3 +548,70 @@ class TestLock:
             await asyncio.wait_for(hold(store), WAIT_S)
 
         asyncio.run(scenario())
+
+
+class TestClaim:
+    def test_one_at_a_time_whoever_asks(self, tmp_path: Path) -> None:
+        first, second = FileStore(tmp_path), FileStore(tmp_path)
+        assert first.claim("pairing")
+        assert not first.claim("pairing") and not second.claim("pairing")
+        assert second.claim("another"), "another work is another claim"
+        second.release("pairing")
+        assert not second.claim("pairing"), "given back by somebody who had it not"
+        first.release("pairing")
+        assert second.claim("pairing")
+
+    def test_a_killed_process_gives_it_back_and_a_program_it_started_does_not_keep_it(
+        self, tmp_path: Path
+    ) -> None:
+        program = """
+            import subprocess, sys
+            from pairlet.linux.store import FileStore
+            store = FileStore(sys.argv[1])
+            assert store.claim("pairing")
+            child = subprocess.Popen(["sleep", "600"], close_fds=False)
+            print(child.pid, flush=True)
+            sys.stdin.readline()
+        """
+        arguments = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(arguments, stdin=pipe, stdout=pipe, text=True) as process:
+            assert process.stdout is not None
+            child = int(process.stdout.readline())
+            try:
+                assert not FileStore(tmp_path).claim("pairing")
+                process.kill()
+                process.wait(WAIT_S)
+                assert FileStore(tmp_path).claim("pairing")
+            finally:
+                os.kill(child, signal.SIGKILL)
+
+    def test_its_file_is_private_and_no_value(self, tmp_path: Path) -> None:
+        store = FileStore(tmp_path / "state")
+        assert store.claim("pairing")
+        assert names(tmp_path / "state") == [".pairing.lock"]
+        assert mode(tmp_path / "state" / ".pairing.lock") == 0o600
+        assert store.load("pairing") is None
+
+    @pytest.mark.parametrize("name", ["", "..", "a/b", "A", ".lock", "a\0"])
+    def test_names_that_no_value_has(self, tmp_path: Path, name: str) -> None:
+        with pytest.raises(StoreError):
+            FileStore(tmp_path / "state").claim(name)
+
+    def test_a_folder_that_takes_no_file(self, tmp_path: Path) -> None:
+        store = FileStore(tmp_path / "state")
+        (tmp_path / "state" / ".pairing.lock").mkdir()
+        with pytest.raises(StoreError, match="lock file"):
+            store.claim("pairing")
+
+    def test_a_file_system_without_locks(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        store = FileStore(tmp_path / "state")
+        before = len(os.listdir("/proc/self/fd"))
+
+        def refuse(descriptor: int, flags: int) -> None:
+            raise OSError(errno.ENOLCK, "No locks available")
+
+        monkeypatch.setattr(store_module.fcntl, "flock", refuse)
+        with pytest.raises(StoreError, match="No locks available"):
+            store.claim("pairing")
+        assert len(os.listdir("/proc/self/fd")) == before

@@ -1,7 +1,7 @@
 """The terminal display, seen through a terminal model that takes the very bytes it writes."""
 
 import pytest
-from pairlet.core.screen import DENIED, EXPIRED, PAIRED, RUNNING, STARTING, TROUBLE, Screen
+from pairlet.core.screen import DENIED, EXPIRED, PAIRED, RUNNING, STARTING, TROUBLE, UNPAIRED, Screen
 from pairlet.linux.drawing.look import Look, look_from
 from support.drawn import ADDRESS, COMPLETE, KINDS, SIZES, Drawn, code_screen, read_qr
 from support.vt100 import BLACK, WHITE, Color, Terminal
@@ -125,6 +125,7 @@ def test_a_code_that_has_no_large_letters_is_spaced() -> None:
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
+        (UNPAIRED, "Not paired"),
         (PAIRED, "paired"),
         (DENIED, "declined"),
         (EXPIRED, "expired"),

@@ -8,6 +8,7 @@ from ...core.screen import (
     RUNNING,
     STARTING,
     TROUBLE,
+    UNPAIRED,
     Screen,
     countdown,
     grouped,
@@ -22,6 +23,7 @@ NO_ROOM = "A larger window shows a QR code, too."
 # kind: (heading, style, what it means for the person)
 _HEADINGS = {
     STARTING: ("Starting", STRONG, ""),
+    UNPAIRED: ("Not paired", STRONG, ""),
     PAIRED: ("Paired", GOOD, "This device is paired with your account."),
     DENIED: ("Declined", BAD, "The request was declined: this device is not paired."),
     EXPIRED: ("Expired", WARN, "The code has expired: nobody entered it in time."),
