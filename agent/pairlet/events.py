@@ -1,7 +1,8 @@
 """What the agent tells whoever listens: an event's name and its fields, named as in the RFCs.
 
 code, paired, denied, expired, refreshed, token, unpaired, mqtt_connected, mqtt_disconnected,
-published, dropped and error; the command line's --json prints them one a line.
+published, dropped and error; the command line's --json prints them one a line. And waiting (what, ms),
+for logs alone: what is tried again, and when.
 """
 
 from .core.errors import OAuthError, PairletError

@@ -27,6 +27,28 @@ LOUD = [
     "import logging, sys; logging.basicConfig(level=logging.DEBUG, format='%(name)s %(message)s %(args)r');"
     "from pairlet.linux.cli import main; sys.exit(main(sys.argv[1:]))",
 ]
+# What is broken in the agent, each so that the exception holds what the server had just answered: in the
+# command itself, in a callback of the loop, in a thread, and in a destructor, where nobody can catch it.
+FAULTS = {
+    "loop": "asyncio.get_running_loop().call_soon({}.__getitem__, repr(members))",
+    "task": "asyncio.create_task(fail(members))",
+    "thread": "threading.Thread(target={}.__getitem__, args=(repr(members),)).start()",
+    "destructor": "type('Bad', (), {'__del__': lambda self: {}[repr(members)]})()",
+    "command": "raise ValueError(repr(members))",
+}
+BROKEN = """
+import asyncio, sys, threading
+from pairlet.core import refresh_grant
+from pairlet.linux.cli import main
+right = refresh_grant.Token.from_answer
+async def fail(members):
+    raise ValueError(members)
+def from_answer(members, *arguments, **options):
+    FAULT
+    return right(members, *arguments, **options)
+refresh_grant.Token.from_answer = from_answer
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 class Recorder:
@@ -135,10 +157,10 @@ class Life:
         """The process list."""
         self.see("the process list", all_command_lines())
 
-    def start(self, *words: str) -> AgentProcess:
+    def start(self, *words: str, program: list[str] = LOUD) -> AgentProcess:
         """A command with --json that goes on."""
         pipe = subprocess.PIPE
-        command = [*LOUD, *words, *self.options, "--json"]
+        command = [*program, *words, *self.options, "--json"]
         return AgentProcess(subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=self.environ))
 
     def finish(self, agent: AgentProcess, name: str) -> int:
@@ -210,11 +232,37 @@ class Life:
         assert self.finish(agent, "a crash") == -6
         assert "Current thread" in self.seen["stderr of a crash"]
 
+    def faults(self) -> None:
+        """Exceptions that nobody expected, and that hold the server's answer; the last one loses it."""
+        for name, statement in FAULTS.items():
+            program = [sys.executable, "-X", "dev", "-c", BROKEN.replace("FAULT", statement)]
+            agent = self.start("run", program=program)
+            if name != "command":
+                agent.wait_for("refreshed")
+                agent.process.terminate()
+            exit_code = self.finish(agent, f"a fault in the {name}")
+            told = self.seen[f"stderr of a fault in the {name}"]
+            assert exit_code == (1 if name == "command" else 0), told
+            assert ("ValueError" in told or "KeyError" in told) and "Traceback" not in told, told
+
 
 def variants(secret: str) -> set[str]:
-    """How a secret may be written: plain, as in a URL or a form, as in JSON, or as base64."""
+    """How a secret may be written: as it is, in a URL or a form, in JSON, in hexadecimal, in base64 of any
+    kind and at any place in it, and of a JWT each part that is not the same in all."""
+    raw = secret.encode()
     forms = {secret, urllib.parse.quote(secret), urllib.parse.quote_plus(secret), json.dumps(secret)[1:-1]}
-    return forms | {base64.b64encode(secret.encode()).decode()}
+    forms |= {raw.hex(), repr(raw)[2:-1], secret[::-1]}
+    for shift in range(3):
+        # The characters that hold bits of what stands before or after the secret are not its own.
+        encoded = base64.b64encode(bytes(shift) + raw).decode().rstrip("=")
+        own = encoded[(0, 2, 3)[shift] : len(encoded) - 1]
+        forms |= {own, own.replace("+", "-").replace("/", "_")}
+    if secret.count(".") == 2:
+        _, payload, signature = secret.split(".")
+        forms |= {payload, signature}
+        # From byte to byte of the claims: what is in them is one person's and one device's.
+        forms.add(base64.urlsafe_b64decode(payload + "==").decode())
+    return forms
 
 
 def leaks(secrets: dict[str, set[str]], seen: dict[str, str]) -> list[str]:
@@ -236,15 +284,20 @@ def _around(text: str, secret: str) -> str:
     return text[max(0, place - 160) : place] + "<here>"
 
 
-@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
-def test_a_whole_life_shows_no_secret(tmp_path: Path, method: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "form"), [("client_secret_basic", "text"), ("client_secret_post", "json")]
+)
+def test_a_whole_life_shows_no_secret(tmp_path: Path, method: str, form: str) -> None:
     with listening() as ears, cloud(interval_s=1, access_token_lifetime_s=LIFETIME_S) as simulated:
         wire = Recorder(simulated.server.app)
         simulated.server.app.add_middleware(Recorder, notes=wire)
         life = Life(simulated, tmp_path)
+        life.options += ["--log-level", "debug", "--log-format", form]
         life.pair(method)
         life.work()
         life.crash()
+        life.faults()
+        life.pair(method)
         token = life.commands()
         life.see("the server's events", str(simulated.server.events))
     life.see("the logs of server and broker", "\n".join(ears.heard))
@@ -274,8 +327,13 @@ def check_the_harvest(wire: Recorder, life: Life, token: str, method: str) -> No
     assert CONFIDENTIAL_CLIENT_ID in life.seen["the process list"]
     assert len(life.seen["the logs of server and broker"]) > 1000
     assert any("/device?user_code=" in url for url in wire.urls)
-    # The search itself finds what is there.
+    # The search itself finds what is there, in whatever form.
     assert leaks({"access_token": {token}}, {"stdout of token": token + "\n"}) != []
+    for prefix in ("", "i", "id", "id:"):
+        hidden = base64.b64encode(f"{prefix}{SECRET}!".encode()).decode()
+        assert leaks({"client_secret": {SECRET}}, {"a header": hidden}) != []
+    for part in token.split(".")[1:]:
+        assert leaks({"access_token": {token}}, {"a claim": part}) != []
 
 
 def test_what_the_screen_and_the_phone_see(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """The command `pairlet`: from the command line to an exit code."""
 
+import argparse
 import asyncio
+import logging
 import signal
 import sys
 import time
@@ -8,8 +10,12 @@ from collections.abc import Callable, Coroutine
 
 from ..core.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_USAGE, PairletError
 from ..events import tell_error
+from .log import faults
+from .log.lines import log_to
 from .options import parser
 from .output import Output
+
+_log = logging.getLogger("pairlet")
 
 # Commands that come with the extra `simulator`, found by name so that the agent never imports it.
 _ELSEWHERE = ("demo", "sim")
@@ -29,23 +35,39 @@ def main(words: list[str]) -> int:
 def _run(words: list[str]) -> int:
     arguments = parser().parse_args(words)
     output = Output(arguments.json, sys.stdout, sys.stderr)
-    try:
-        if arguments.command == "flash":
-            from .commands_flash import flash
+    with faults.watched(), log_to(sys.stderr, arguments.log_level, arguments.log_format):
+        try:
+            return _command(arguments, output)
+        except PairletError as error:
+            return _failed(error, output)
+        except KeyboardInterrupt:
+            output.say("")
+            return EXIT_INTERRUPTED
+        except Exception as error:
+            _log.debug("a fault", exc_info=error)
+            return _failed(faults.fault(error), output)
 
-            return flash(arguments, output)
-        from .commands import COMMANDS
 
-        stopped = Stop(arguments.command == "run", output.say)
-        return asyncio.run(stopped.guard(COMMANDS[arguments.command](arguments, output)))
-    except PairletError as error:
-        if output.last_event not in _TOLD_BY_EVENT:
-            tell_error(output.event, error)
-        output.error(error)
-        return error.exit_code
-    except KeyboardInterrupt:
-        output.say("")
-        return EXIT_INTERRUPTED
+def _command(arguments: argparse.Namespace, output: Output) -> int:
+    if arguments.command == "flash":
+        from .commands_flash import flash
+
+        return flash(arguments, output)
+    from .commands import COMMANDS
+
+    stopped = Stop(arguments.command == "run", output.say)
+    return asyncio.run(stopped.guard(COMMANDS[arguments.command](arguments, output)))
+
+
+def _failed(error: PairletError, output: Output) -> int:
+    """Say how a command ended, to people and to whoever reads its events or its log."""
+    if output.last_event not in _TOLD_BY_EVENT:
+        tell_error(output.event, error)
+    # Who asked for no log reads it below.
+    if _log.isEnabledFor(logging.WARNING):
+        _log.error("%s. %s", error, error.advice, extra={"fields": {"exit_code": error.exit_code}})
+    output.error(error)
+    return error.exit_code
 
 
 # Denied and expired are events of their own; saying them again as an error would count them twice.
@@ -84,6 +106,7 @@ class Stop:
         # Not loop.add_signal_handler: a loop that is held up would never hear of it.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
+        loop.set_exception_handler(faults.heard_by_loop)
         try:
             return await command
         except asyncio.CancelledError:

@@ -1,6 +1,7 @@
 """The commands: where configuration, edges and the agent are joined."""
 
 import argparse
+import logging
 import os
 import signal
 import socket
@@ -8,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .. import __version__
 from ..agent import Agent, Ports
 from ..config import Config
 from ..core.client import Client
@@ -27,7 +29,11 @@ from .output import Output
 from .store import FileStore
 
 if TYPE_CHECKING:
+    from ..events import Emit
     from ..ports import Mqtt
+    from .log.status import StatusLine
+
+_log = logging.getLogger("pairlet")
 
 _PLACES = ("pairlet.toml", "~/.config/pairlet/pairlet.toml", "/etc/pairlet/pairlet.toml")
 # Settings that name a file or folder: in a configuration file they start from where that file is.
@@ -141,11 +147,11 @@ class Joined:
         client = _client(config)
         entropy = SystemEntropy()
         store = FileStore(state_folder(config))
-        emit = output.event if shown else output.event_in_words
+        emit: Emit = output.event if shown else output.event_in_words
         device = identify(config, store, entropy, socket.gethostname(), emit)
         self.device = device
         self.display = open_display(
-            config.text("display.name") if shown else "none",
+            _display_name(config) if shown else "none",
             output.people,
             os.environ,
             port=config.text("display.port") or None,
@@ -171,7 +177,23 @@ class Joined:
             button=SignalButton(),
             mqtt=mqtt,
         )
-        self.agent = Agent(config, client, device, ports, emit)
+        self.status: StatusLine | None = None
+        if _log.isEnabledFor(logging.INFO):
+            from .log.joined import with_log
+
+            ports, self.status = with_log(ports, emit)
+            what = (__version__, arguments.command, client.client_id, device.device_id, state_folder(config))
+            _log.info("pairlet %s %s: client %s, device %s, state in %s", *what)
+        self.agent = Agent(config, client, device, ports, self.status or emit)
+        if self.status is not None:
+            self.status.watch(self.agent.keeper)
+
+
+def _display_name(config: Config) -> str:
+    """As configured; but a picture and a log can't share a terminal, so that there it is plain lines."""
+    name = config.text("display.name")
+    shared = name == "auto" and _log.isEnabledFor(logging.INFO) and sys.stderr is not None
+    return "plain" if shared and sys.stderr.isatty() else name
 
 
 def _mqtt(config: Config, device: Device) -> "Mqtt":
@@ -200,9 +222,13 @@ async def pair(arguments: argparse.Namespace, output: Output) -> int:
 async def run(arguments: argparse.Namespace, output: Output) -> int:
     """The agent at work; ends only by a signal or an error."""
     joined = Joined(arguments, output, shown=True, at_work=True)
+    if joined.status is not None:
+        joined.status.start()
     try:
         await joined.agent.run()
     finally:
+        if joined.status is not None:
+            joined.status.stop()
         joined.display.close()
     return 0
 
@@ -247,6 +273,8 @@ async def _usable_token(arguments: argparse.Namespace, output: Output) -> Token:
     try:
         return await joined.agent.usable_token(Patience(_TRIES))
     finally:
+        if joined.status is not None:
+            joined.status.say()
         joined.display.close()
 
 

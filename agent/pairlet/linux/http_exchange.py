@@ -33,8 +33,6 @@ _PIECE = 1 << 16
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # token of RFC 9110 section 5.6.2
 _HEADER_VALUE = re.compile(r"(?:[!-~\x80-\xff](?:[ \t!-~\x80-\xff]*[!-~\x80-\xff])?)?")
 
-_log = logging.getLogger("pairlet.http")
-
 # urllib3 logs addresses with their query and what servers sent, unescaped; a log of ours must not.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 # tls.explain says it better when it matters, and stays quiet when it does not.
@@ -49,7 +47,6 @@ class Exchange:
         parts = urlsplit(cast(str, self._prepared.url))
         self._secure = parts.scheme == "https"
         self._host = parts.hostname or ""
-        self._path = parts.path
         if not self._secure:
             _check_plain(parts.scheme, self._host, insecure_http)
 
@@ -83,14 +80,6 @@ class Exchange:
             body = _read(answer.raw, self._host)
         finally:
             answer.close()
-        _log.debug(
-            "%s %s%s: %d, %d bytes",
-            self._prepared.method,
-            self._host,
-            self._path,
-            answer.status_code,
-            len(body),
-        )
         body, headers = _decoded(body, headers, self._host)
         return Response(answer.status_code, headers, body)
 

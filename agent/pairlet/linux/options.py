@@ -4,6 +4,10 @@ import argparse
 
 from .. import __version__
 from .flash.options import add_flash
+from .log.lines import FORMATS, LEVELS
+
+# Without a wish the log tells of the program's own faults only.
+_LOG_LEVEL, _LOG_FORMAT = "error", "text"
 
 _EPILOG = """\
 more commands, from the extra `simulator` (pip install 'pairlet[simulator]'):
@@ -61,6 +65,8 @@ def parser() -> argparse.ArgumentParser:
         "Tells the server that the grant is over (RFC 7009) and removes the token from this device.",
     )
     add_flash(commands)
+    # For the commands that are not the agent's, and have no log of their own.
+    top.set_defaults(log_level=_LOG_LEVEL, log_format=_LOG_FORMAT)
     return top
 
 
@@ -91,6 +97,13 @@ def _common() -> argparse.ArgumentParser:
     group.add_argument(
         "--json", action="store_true", help="one JSON object a line on stdout; the rest goes to stderr"
     )
+    group.add_argument(
+        "--log-level",
+        choices=LEVELS,
+        default=_LOG_LEVEL,
+        help="what the log on stderr tells: info says how the token stands, debug each exchange and why",
+    )
+    group.add_argument("--log-format", choices=FORMATS, default=_LOG_FORMAT, help="how each line is written")
     return common
 
 

@@ -9,6 +9,9 @@ from typing import TextIO
 
 from ..core.errors import PairletError
 
+# What the agent tells for its log alone; the others are a contract with whoever reads --json.
+_FOR_LOGS = ("waiting",)
+
 
 class Output:
     """Writes to stdout and stderr until nobody reads any more; then it falls silent and the work goes on."""
@@ -32,6 +35,8 @@ class Output:
 
     def event(self, event: str, **fields: object) -> None:
         """Print an event as one JSON line (RFC 8259) with the time (RFC 3339); nothing without --json."""
+        if event in _FOR_LOGS:
+            return
         self.last_event = event
         if self.as_json:
             at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,100 @@
+"""What an agent tells its listener, as lines of the log: the event, and in words what it means."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from .words import clock_time, span
+
+_log = logging.getLogger("pairlet.agent")
+
+_LEVELS = {
+    "published": logging.DEBUG,
+    "error": logging.WARNING,
+    "denied": logging.WARNING,
+    "expired": logging.WARNING,
+    "unpaired": logging.WARNING,
+    "dropped": logging.WARNING,
+}
+_PURPOSES = {
+    "refresh": "asking for a new token",
+    "broker": "connecting to the broker",
+    "start": "the first step after a start",
+}
+# Shown to a person who stands before the device; whoever reads a log somewhere else should not have it.
+_NOT_LOGGED = ("user_code", "verification_uri_complete", "access_token")
+
+
+class LoggedEvents:
+    """A listener that logs what it hears, and passes it on to `listener`."""
+
+    def __init__(self, listener: Callable[..., None]):
+        self._listener = listener
+
+    def __call__(self, event: str, **fields: Any) -> None:
+        """Log one event."""
+        shown = {name: value for name, value in fields.items() if name not in _NOT_LOGGED}
+        level = _LEVELS.get(event, logging.INFO)
+        _log.log(level, "%s", in_words(event, fields), extra={"fields": {"event": event, **shown}})
+        self._listener(event, **fields)
+
+
+def in_words(event: str, fields: dict[str, Any]) -> str:
+    """What `event` means, in one sentence."""
+    words = _WORDS.get(event)
+    return words(fields) if words else event
+
+
+def _code(fields: dict[str, Any]) -> str:
+    return (
+        f"a code is shown for {fields['verification_uri']}; it is good for "
+        f"{span(1000 * fields['expires_in'])}, and the server is asked every {fields['interval']} s"
+    )
+
+
+def _paired(fields: dict[str, Any]) -> str:
+    renewal = "a refresh token came along" if fields["has_refresh_token"] else "there is no refresh token"
+    return f"paired, with {_scope(fields)}; the token {_life(fields)}; {renewal}"
+
+
+def _refreshed(fields: dict[str, Any]) -> str:
+    rotated = "the refresh token was replaced too" if fields["rotated"] else "the refresh token stays"
+    return f"the token was renewed and {_life(fields)}; {rotated}"
+
+
+def _waiting(fields: dict[str, Any]) -> str:
+    wait_ms = fields["ms"]
+    return f"{_PURPOSES[fields['what']]} in {span(wait_ms)}, at {clock_time(wait_ms)}"
+
+
+def _dropped(fields: dict[str, Any]) -> str:
+    return f"{fields['count']} samples dropped, number {fields['from']} to {fields['to']}"
+
+
+def _error(fields: dict[str, Any]) -> str:
+    return f"{fields['error_description'] or fields['error']}. {fields.get('advice', '')}".strip()
+
+
+def _scope(fields: dict[str, Any]) -> str:
+    return f"the scope {fields['scope']}" if fields["scope"] else "an unnamed scope"
+
+
+def _life(fields: dict[str, Any]) -> str:
+    expires_in = fields["expires_in"]
+    return "does not say when it ends" if expires_in is None else f"is good for {span(1000 * expires_in)}"
+
+
+_WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "code": _code,
+    "paired": _paired,
+    "denied": lambda fields: "the person said no",
+    "expired": lambda fields: "the code has ended, and nobody has approved it",
+    "refreshed": _refreshed,
+    "unpaired": lambda fields: f"not paired any more: {fields['reason']}",
+    "mqtt_connected": lambda fields: "connected to the broker",
+    "mqtt_disconnected": lambda fields: f"not connected to the broker: {fields['reason']}",
+    "published": lambda fields: f"published; {fields['backlog']} samples wait",
+    "dropped": _dropped,
+    "waiting": _waiting,
+    "error": _error,
+}
