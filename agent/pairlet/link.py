@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 # broker that accepts and then kicks must not be met every second.
 _STABLE_MS = 30000
 _LONGEST_PAUSE_MS = 120000
+# A broker that is restarted hangs up on a thousand devices at once.
+_FIRST_PAUSE_MS = 5000
 # How long a planned reconnect waits for the acknowledgement under way, and a stop for its farewell.
 _FAREWELL_MS = 3000
 # The oldest unacknowledged publish may be this old.
@@ -61,7 +63,7 @@ class Link:
         self._clock = clock
         self._emit = emit
         self._renew = renew
-        self._backoff = Backoff(1000, _LONGEST_PAUSE_MS, entropy.random_bytes(4))
+        self._backoff = Backoff(1000, _LONGEST_PAUSE_MS, entropy.random_bytes(4), _FIRST_PAUSE_MS)
         self._filled = asyncio.Event()
         self._renewed = asyncio.Event()
         self._publishing = asyncio.Lock()
@@ -87,7 +89,9 @@ class Link:
             self._renewed.clear()
             planned = await self._once()
             if not planned:
-                await self._clock.sleep_until(self._clock.now() + self._backoff.delay_ms())
+                delay_ms = self._backoff.delay_ms()
+                self._emit("waiting", what="broker", ms=delay_ms)
+                await self._clock.sleep_until(self._clock.now() + delay_ms)
 
     async def close(self) -> None:
         """Say "offline" and leave, in bounded time. Harmless when there is no link."""

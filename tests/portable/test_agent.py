@@ -61,7 +61,7 @@ class Rig:
         self.events.append((event, fields))
 
     def names(self):
-        return [event for event, fields in self.events if event != "published"]
+        return [event for event, fields in self.events if event not in ("published", "waiting")]
 
     def run(self, coroutine, until=None):
         return asyncio.run(self.clock.drive(coroutine, until))

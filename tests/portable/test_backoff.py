@@ -49,3 +49,31 @@ def test_one_device_repeats_itself():
 
 def test_delays_of_one_device_do_not_repeat():
     assert len(set(delays(b"abcd", 100)[10:])) > 80
+
+
+def test_the_first_delay_may_be_anything_up_to_its_own_limit():
+    firsts = []
+    for number in range(200):
+        backoff = Backoff(1000, 60000, bytes([number, 3, 7, 9]), 5000)
+        firsts.append(backoff.delay_ms())
+        assert 1000 < backoff.delay_ms() <= 2000
+        backoff.reset()
+        assert 0 <= backoff.delay_ms() <= 5000
+    assert 0 <= min(firsts) < 250 and 4750 < max(firsts) <= 5000
+
+
+def test_what_the_server_asks_for_is_the_least_and_is_spread():
+    for asked_ms, most_ms in ((1000, 2000), (30000, 60000), (3600000, 3720000)):
+        found = [Backoff(1000, 60000, bytes([number, 5])).delay_ms(asked_ms) for number in range(200)]
+        assert asked_ms <= min(found) and max(found) <= most_ms
+        assert max(found) - min(found) > (most_ms - asked_ms) * 9 // 10, asked_ms
+    # The delay that is due anyway is not undercut by a server that asks for less.
+    backoff = Backoff(60000, 60000, b"abcd")
+    assert backoff.delay_ms(1000) > 30000
+
+
+def test_a_spread_is_within_its_limit():
+    backoff = Backoff(1000, 60000, b"abcd")
+    found = [backoff.spread_ms(3600000) for _ in range(500)]
+    assert 0 <= min(found) < 36000 and 3564000 < max(found) <= 3600000
+    assert backoff.spread_ms(0) == 0

@@ -1,28 +1,47 @@
 """How long to leave a server alone after trouble: twice as long each time, spread by chance."""
 
+# What a Retry-After is spread over at most.
+_LONGEST_SPREAD_MS = 120000
+
 
 class Backoff:
     """Delays that double from `base_ms` up to `cap_ms`, each spread over its upper half.
 
     `seed`: random bytes of this device (four are enough), so that a thousand devices that lost the
     same server do not all come back in the same second. The core draws no chance of its own.
+    `first_ms`: the first delay is anything up to that, for what ends in the same moment for all.
     """
 
-    def __init__(self, base_ms: int, cap_ms: int, seed: bytes):
+    def __init__(self, base_ms: int, cap_ms: int, seed: bytes, first_ms: int = 0):
         self._base_ms = base_ms
         self._cap_ms = cap_ms
+        self._first_ms = first_ms
         self._failures = 0
         self._chance = 0
         for byte in seed:
             self._chance = (self._chance * 257 + byte + 1) & 0x3FFFFFFF
 
-    def delay_ms(self) -> int:
-        """The next delay: between half and all of base * 2**failures, capped."""
+    def delay_ms(self, asked_ms: int = 0) -> int:
+        """The next delay: between half and all of base * 2**failures, capped.
+
+        `asked_ms`: what the server asked for (Retry-After). It may have named the same moment to
+        everybody, so the delay is that and, by chance, up to as much again, but no more than 2 min.
+        """
         ceiling = min(self._cap_ms, self._base_ms << min(self._failures, 16))
+        if self._first_ms and not self._failures:
+            delay = self.spread_ms(self._first_ms)
+        else:
+            delay = ceiling - self.spread_ms(ceiling // 2)
         self._failures += 1
+        if asked_ms:
+            delay = max(delay, asked_ms + self.spread_ms(min(asked_ms, _LONGEST_SPREAD_MS)))
+        return delay
+
+    def spread_ms(self, limit_ms: int) -> int:
+        """A moment between 0 and `limit_ms` by chance, for what meets many devices at once."""
         # A linear congruential generator: its high bits are good enough to spread devices apart.
         self._chance = (self._chance * 1103515245 + 12345) & 0x3FFFFFFF
-        return ceiling - ((ceiling // 2) * (self._chance >> 15) >> 15)
+        return limit_ms * (self._chance >> 15) >> 15
 
     def reset(self) -> None:
         """The server answered: the next trouble starts from the base again."""
