@@ -1,8 +1,8 @@
 """Processes of a test and of everything that they start: waiting for conditions, looking for orphans.
 
-    environ, mark = marked_environment()
-    ... start something with `environ` ...
-    until(lambda: not marked_processes(mark), "every process to end")
+environ, mark = marked_environment()
+... start something with `environ` ...
+until(lambda: not marked_processes(mark), "every process to end")
 """
 
 import os

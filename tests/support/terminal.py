@@ -1,10 +1,10 @@
 """A command at a real terminal: its keyboard and its screen, with `support.vt100` for the person's eyes.
 
-    with at_terminal(["pair", ...], columns=80, rows=24) as session:
-        session.wait_for(lambda screen: "Valid for" in screen.text())
-        read_qr(session.screen.picture())
-        session.type("\\x03")                       # Ctrl-C
-        assert session.end() == 130
+with at_terminal(["pair", ...], columns=80, rows=24) as session:
+    session.wait_for(lambda screen: "Valid for" in screen.text())
+    read_qr(session.screen.picture())
+    session.type("\\x03")                       # Ctrl-C
+    assert session.end() == 130
 """
 
 import contextlib

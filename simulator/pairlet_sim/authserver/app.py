@@ -14,6 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .database import Database
+from .device_codes import APPROVED
 from .endpoints import DeviceAuthorizationEndpoint, IntrospectionEndpoint, RevocationEndpoint
 from .events import Event, EventLog
 from .form import FormError, read_form
@@ -101,6 +102,10 @@ class AuthorizationServer:
     def pairings(self) -> list[Pairing]:
         """Everything people approved, oldest first."""
         return self._oauth.pairings.all()
+
+    def approve(self, user_code: str, subject: str) -> bool:
+        """What a person does on the pages, for tests that pair by the hundred; False without such a code."""
+        return self._oauth.codes.decide(user_code, APPROVED, subject, self._clock())
 
     def revoke_pairing(self, pairing_id: str) -> None:
         """What an administrator does: end a pairing from the server's side."""
