@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from support.agent_process import environment
 from support.cloud import CLIENT_ID, USERNAME, Cloud, cloud
 from support.forked_agent import AFTER, BEFORE, TORN, AtCall, AtTime, ForkedAgent, Round, forked_agent
+from support.processes import until
 
 # Longer than a token lives: each round finds one that has to be refreshed.
 _APART_MS = 10_000
@@ -33,15 +34,16 @@ _CLEAN_ROUNDS = 5
 
 
 class Wire:
-    """ASGI middleware that notes every refresh token the server issues, in order."""
+    """ASGI middleware that notes every refresh token the server issues, in order, and what is under way."""
 
     issued: list[str]
+    under_way: int
 
     def __init__(self, app: ASGIApp, notes: "Wire | None" = None):
         self._app = app
         self._notes = notes or self
         if notes is None:
-            self.issued = []
+            self.issued, self.under_way = [], 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Carry an exchange, and read the answers of the token endpoint before they leave."""
@@ -53,7 +55,14 @@ class Wire:
                 self._notes.look(bytes(answered))
             await send(message)
 
-        await self._app(scope, receive, say if scope["type"] == "http" else send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        self._notes.under_way += 1
+        try:
+            await self._app(scope, receive, say)
+        finally:
+            self._notes.under_way -= 1
 
     def look(self, body: bytes) -> None:
         """Take the refresh token out of an answer that has one."""
@@ -151,8 +160,17 @@ class KillRounds:
         """A command, at a time when the token has to be refreshed."""
         self._ahead_ms += _APART_MS
         done = self._agent.run([command, *self._options], ahead_ms=self._ahead_ms, death=death)
+        self._let_the_server_finish()
         assert "Traceback" not in done.stderr and "fault" not in done.stderr, done.stderr
         return done
+
+    def _let_the_server_finish(self) -> None:
+        """What a process has sent before it was killed is carried out all the same, perhaps a moment later.
+
+        Connections are accepted in order: when a later one has been answered, all before it have begun.
+        """
+        requests.get(self._simulated.issuer + "/jwks", timeout=30)
+        until(lambda: self._wire.under_way == 0, "the server to finish what was asked of it")
 
     def _pair(self) -> None:
         """What a person does, without the person, and without the wait between the polls."""
