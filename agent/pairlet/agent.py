@@ -26,12 +26,15 @@ if TYPE_CHECKING:
 # The edges the agent works with; each as in pairlet.ports. mqtt is None without a broker.
 Ports = namedtuple("Ports", ("clock", "http", "display", "store", "entropy", "sensors", "button", "mqtt"))
 
-_LONGEST_PAUSE_MS = 300000
+_LONGEST_PAUSE_MS = 120000
 _SAVE_MS = 10000
 # The store's name for what the server has still to be told.
 REVOCATION = "revocation"
-# Times a byte of chance: what a site whose power comes back takes for its refreshes, 10 s.
-_SPREAD_MS = 40
+# What a site whose power comes back takes for its refreshes, and if none is due for its connections.
+_REFRESHES_MS = 30000
+_CONNECTS_MS = 5000
+# Servers that take a refresh token once more, because their answer was lost, do so for about as long.
+_GRACE_S = 120
 
 
 class Agent:
@@ -119,7 +122,8 @@ class Agent:
 
     async def run(self) -> None:
         """Pair if needed, then work until cancelled. Raises what nothing but a person can mend."""
-        self.keeper.load()
+        if self.keeper.load() is not None:
+            await self._spread_start()
         ended = False
         while True:
             if self.keeper.token is None:
@@ -159,9 +163,6 @@ class Agent:
         """Replace the token whenever it is due. Ends only with UnpairedError."""
         clock, keeper = self.ports.clock, self.keeper
         backoff = Backoff(5000, _LONGEST_PAUSE_MS, self.ports.entropy.random_bytes(4))
-        kept = keeper.kept
-        if kept is not None and kept.refreshing_since is None and not keeper.is_usable():
-            await clock.sleep_until(clock.now() + _SPREAD_MS * keeper.chance)
         while True:
             due = keeper.refresh_at()
             if due is None:
@@ -176,7 +177,25 @@ class Agent:
             elif await self._renewed():
                 backoff.reset()
             else:
-                await clock.sleep_until(clock.now() + backoff.delay_ms())
+                await self._pause("refresh", backoff.delay_ms())
+
+    async def _spread_start(self) -> None:
+        """Wait a little, by chance: devices that lost their power together must not come back as one."""
+        ports, kept, due = self.ports, self.keeper.kept, self.keeper.refresh_at()
+        assert kept is not None
+        since, seconds = kept.refreshing_since, ports.clock.wall().seconds
+        if since is not None and (seconds is None or seconds - since < _GRACE_S):
+            return  # the answer was lost a moment ago: the server may forgive that, but not for long
+        life_ms = 1000 * (kept.token.expires_in or 3600)
+        limit_ms = 0 if ports.mqtt is None else min(_CONNECTS_MS, life_ms // 60)
+        if due is not None and due <= ports.clock.now():
+            limit_ms = min(_REFRESHES_MS, life_ms // 10)
+        if limit_ms:
+            await self._pause("start", Backoff(0, 0, ports.entropy.random_bytes(4)).spread_ms(limit_ms))
+
+    async def _pause(self, what: str, pause_ms: int) -> None:
+        self.emit("waiting", what=what, ms=pause_ms)
+        await self.ports.clock.sleep_until(self.ports.clock.now() + pause_ms)
 
     async def _wait_until(self, due: "int | None") -> None:
         """Sleep until `due`, but no longer than the store may change unseen; see what has become of it."""
@@ -227,6 +246,8 @@ class Agent:
             if self.keeper.token is None:
                 self.ports.display.show(Screen(STARTING, message=text, advice="Trying again."))
         self._last_trouble = text
+        if error is not None and pause_ms > 0:
+            self.emit("waiting", what="server", ms=pause_ms)
 
     async def _measure(self) -> None:
         """Take a sample each interval, counted from the start so that it does not drift."""

@@ -8,7 +8,18 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from bench import board, install, memory, poll, publish, start, wakeups
+from bench import (
+    board,
+    fleet_refresh,
+    install,
+    kills,
+    memory,
+    poll,
+    publish,
+    side_by_side,
+    start,
+    wakeups,
+)
 from bench.figures import Figure, Setting, Skipped
 from bench.processes import prepare_environment
 from bench.report import as_json, as_text, skipped_as_json, skipped_as_text
@@ -29,6 +40,11 @@ BENCHMARKS = {
     "wakeups": Benchmark(wakeups.measure, "wake-ups a minute of a connected device that is idle"),
     "publish": Benchmark(publish.measure, "CPU of a published sample"),
     "install": Benchmark(install.measure, "size of what is installed"),
+    "fleet-refresh": Benchmark(
+        fleet_refresh.measure, "how evenly 1,000 agents come back after what met all of them at once"
+    ),
+    "kills": Benchmark(kills.measure, "pairings that end when the agent is killed while it refreshes"),
+    "side-by-side": Benchmark(side_by_side.measure, "two agents and three more commands on one state folder"),
     "board": Benchmark(board.measure, "the firmware on a board: its .mpy files and the heap it takes"),
 }
 
@@ -80,7 +96,7 @@ def _interrupt(*_: object) -> NoReturn:
 
 
 def _parser() -> argparse.ArgumentParser:
-    lines = [f"  {name:<10}{benchmark.meaning}" for name, benchmark in BENCHMARKS.items()]
+    lines = [f"  {name:<15}{benchmark.meaning}" for name, benchmark in BENCHMARKS.items()]
     parser = argparse.ArgumentParser(
         prog="./run bench",
         description="Measures the agent beside what a maker would write by hand, here and in one run.\n"

@@ -52,6 +52,27 @@ def test_a_run_at_debug_tells_all_of_it_in_json(simulated: Cloud, tmp_path: Path
     assert re.match(r"token good for \d(\.\d)? s; next refresh \d\d:\d\d:\d\d, in ", after["message"])
 
 
+def test_waits_are_in_the_log_and_not_among_the_events(tmp_path: Path) -> None:
+    with cloud(interval_s=1, access_token_lifetime_s=4) as short_lived:
+        options = [*options_for(short_lived, tmp_path / "state"), "--display", "none"]
+        with started("pair", *options) as agent:
+            short_lived.approve(agent.wait_for("code"))
+            agent.wait_for("paired")
+            assert agent.end() == 0
+    # Now there is no server any more.
+    options += ["--log-level", "info", "--log-format", "json"]
+    with started("run", *options) as agent:
+        agent.wait_for("error")
+        until(lambda: any('"waiting"' in line for line in agent.errors), "the log to say what it waits for")
+        agent.process.terminate()
+        assert agent.end() == 0
+    lines = lines_of(agent)
+    waiting = next(line for line in lines if line.get("event") == "waiting")
+    assert waiting["message"].startswith("asking the server again in ") and waiting["ms"] > 0
+    assert {event["event"] for event in agent.events} == {"error"}
+    assert not any(line["level"] == "debug" for line in lines)
+
+
 def test_without_a_wish_there_is_no_log(simulated: Cloud, tmp_path: Path) -> None:
     done = run("status", *options_for(simulated, tmp_path / "state"))
     assert (done.returncode, done.stderr) == (0, "")

@@ -135,7 +135,7 @@ def test_item_21_trouble_is_met_with_a_growing_pause_and_the_same_token():
         until = due(grant, now)
         assert ceiling // 2 < until - now <= ceiling, (until - now, ceiling)
         assert due(grant, until - 1) == until
-        ceiling = min(2 * ceiling, 300000)
+        ceiling = min(2 * ceiling, 120000)
         now = until
     sent(grant, now)
     grant.receive(answer(token_members()), now)
@@ -154,7 +154,7 @@ def test_trouble_never_ends_it():
 
 def test_retry_after_is_honoured():
     for response in (page(503, [("retry-after", "600")]), answer({}, 429, [("retry-after", "600")])):
-        assert due(after(response, 1000), 1000) == 601000
+        assert 601000 <= due(after(response, 1000), 1000) <= 601000 + 120000
 
 
 def test_item_34_a_token_of_an_unknown_type_is_not_used():

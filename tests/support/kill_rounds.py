@@ -105,12 +105,16 @@ class KillRounds:
         self.tally = Tally()
 
     def play(self, rounds: int) -> Tally:
-        """So many rounds; behind them, the agent is left alone and has to get a token."""
+        """So many rounds, and then none."""
         for _ in self.playing(rounds):
             pass
+        self.left_alone()
+        return self.tally
+
+    def left_alone(self) -> None:
+        """Nobody kills it any more: it has to get a token."""
         self._round("token", None)
         assert self._run("token").exit_code == 0
-        return self.tally
 
     def playing(self, rounds: int) -> Iterator[Tally]:
         """The tally after each of so many rounds."""

@@ -5,7 +5,8 @@ _LONGEST_SPREAD_MS = 120000
 
 
 class Backoff:
-    """Delays that double from `base_ms` up to `cap_ms`, each spread over its upper half.
+    """Delays that double from `base_ms` up to `cap_ms`, each spread over its upper half, and after six at
+    the cap over its upper quarter.
 
     `seed`: random bytes of this device (four are enough), so that a thousand devices that lost the
     same server do not all come back in the same second. The core draws no chance of its own.
@@ -22,16 +23,19 @@ class Backoff:
             self._chance = (self._chance * 257 + byte + 1) & 0x3FFFFFFF
 
     def delay_ms(self, asked_ms: int = 0) -> int:
-        """The next delay: between half and all of base * 2**failures, capped.
+        """The next delay: between half and all of base * 2**failures, in the end between 3/4 and all of cap.
 
         `asked_ms`: what the server asked for (Retry-After). It may have named the same moment to
         everybody, so the delay is that and, by chance, up to as much again, but no more than 2 min.
         """
-        ceiling = min(self._cap_ms, self._base_ms << min(self._failures, 16))
+        ceiling = self._base_ms << min(self._failures, 16)
+        # Wide spreads drive a fleet apart that lost its server in one moment. Once it is, they only make
+        # more of it come first when the server is back: twice the mean, if they went down to 0.
+        part = 4 if ceiling >= 64 * self._cap_ms else 2
+        ceiling = min(ceiling, self._cap_ms)
+        delay = ceiling - self.spread_ms(ceiling // part)
         if self._first_ms and not self._failures:
             delay = self.spread_ms(self._first_ms)
-        else:
-            delay = ceiling - self.spread_ms(ceiling // 2)
         self._failures += 1
         if asked_ms:
             delay = max(delay, asked_ms + self.spread_ms(min(asked_ms, _LONGEST_SPREAD_MS)))

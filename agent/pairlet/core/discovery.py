@@ -65,7 +65,7 @@ class Discovery(Machine):
         self.check("fault")  # only while a request is under way
         answer = read_answer(response)
         if response.status == 429 or response.status >= 500:
-            self._wait(answer.error, now + max(answer.retry_after_ms, self._backoff.delay_ms()))
+            self._wait(answer.error, now + self._backoff.delay_ms(answer.retry_after_ms))
             return
         if answer.kind != SUCCESS:
             self._pass_over(answer.error)

@@ -23,7 +23,8 @@ REFUSED = "refused"  # any other error: the pairing stands, somebody must look a
 
 ENDED = (REFRESHED, REJECTED, REFUSED)
 
-_LONGEST_BACKOFF_MS = 300000
+# What a fleet needs to come back after an outage; nobody wants to wait for longer.
+_LONGEST_BACKOFF_MS = 120000
 
 
 class RefreshGrant(Machine):
@@ -141,5 +142,5 @@ class RefreshGrant(Machine):
     def _meet_fault(self, fault: "PairletError | None", retry_after_ms: int, now: int) -> None:
         self.fault = fault
         self.lost = True
-        self.due = now + max(retry_after_ms, self._backoff.delay_ms())
+        self.due = now + self._backoff.delay_ms(retry_after_ms)
         self.step("fault")

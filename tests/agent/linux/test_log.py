@@ -407,7 +407,7 @@ def test_an_event_is_logged_in_words_and_passed_on(event: str, fields: dict[str,
 
 def test_a_wait_says_what_for_how_long_and_until_when() -> None:
     told = in_words("waiting", {"what": "refresh", "ms": 4200})
-    assert re.fullmatch(r"asking for a new token in 4\.2 s, at \d\d:\d\d:\d\d", told)
+    assert re.fullmatch(r"asking for a new token again in 4\.2 s, at \d\d:\d\d:\d\d", told)
 
 
 # ---- the status line -------------------------------------------------------------------------

@@ -17,9 +17,10 @@ _LEVELS = {
     "dropped": logging.WARNING,
 }
 _PURPOSES = {
-    "refresh": "asking for a new token",
-    "broker": "connecting to the broker",
-    "start": "the first step after a start",
+    "server": "asking the server again",
+    "refresh": "asking for a new token again",
+    "broker": "connecting to the broker again",
+    "start": "asking for what is needed after a start",
 }
 # Shown to a person who stands before the device; whoever reads a log somewhere else should not have it.
 _NOT_LOGGED = ("user_code", "verification_uri_complete", "access_token")

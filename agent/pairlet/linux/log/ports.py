@@ -130,6 +130,7 @@ class LoggedStore:
 
     def __init__(self, store: "Store"):
         self._store = store
+        self.is_shared = store.is_shared
 
     def load(self, name: str) -> bytes | None:
         """As ports.Store."""

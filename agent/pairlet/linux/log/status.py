@@ -21,7 +21,8 @@ _TOKEN_CHANGES = ("paired", "refreshed", "unpaired")
 class Keeper(Protocol):
     """What is asked of the agent's keeper of the token."""
 
-    token: "Token | None"
+    @property
+    def token(self) -> "Token | None": ...
 
     def refresh_at(self) -> int | None: ...
 
