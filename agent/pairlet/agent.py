@@ -26,13 +26,12 @@ if TYPE_CHECKING:
 # The edges the agent works with; each as in pairlet.ports. mqtt is None without a broker.
 Ports = namedtuple("Ports", ("clock", "http", "display", "store", "entropy", "sensors", "button", "mqtt"))
 
-_LONGEST_PAUSE_MS = 120000
 _SAVE_MS = 10000
 # The store's name for what the server has still to be told.
 REVOCATION = "revocation"
-# What a site whose power comes back takes for its refreshes, and if none is due for its connections.
-_REFRESHES_MS = 30000
-_CONNECTS_MS = 5000
+# What the devices of a site take to refresh after a power cut, or to connect if none has to refresh.
+_REFRESH_MS = 30000
+_CONNECT_MS = 5000
 # Servers that take a refresh token once more, because their answer was lost, do so for about as long.
 _GRACE_S = 120
 
@@ -162,7 +161,7 @@ class Agent:
     async def _keep_fresh(self) -> None:
         """Replace the token whenever it is due. Ends only with UnpairedError."""
         clock, keeper = self.ports.clock, self.keeper
-        backoff = Backoff(5000, _LONGEST_PAUSE_MS, self.ports.entropy.random_bytes(4))
+        backoff = Backoff(5000, 120000, self.ports.entropy.random_bytes(4))
         while True:
             due = keeper.refresh_at()
             if due is None:
@@ -181,17 +180,17 @@ class Agent:
 
     async def _spread_start(self) -> None:
         """Wait a little, by chance: devices that lost their power together must not come back as one."""
-        ports, kept, due = self.ports, self.keeper.kept, self.keeper.refresh_at()
+        clock, keeper = self.ports.clock, self.keeper
+        kept, due = keeper.kept, keeper.refresh_at()
         assert kept is not None
-        since, seconds = kept.refreshing_since, ports.clock.wall().seconds
+        since, seconds = kept.refreshing_since, clock.wall().seconds
         if since is not None and (seconds is None or seconds - since < _GRACE_S):
             return  # the answer was lost a moment ago: the server may forgive that, but not for long
         life_ms = 1000 * (kept.token.expires_in or 3600)
-        limit_ms = 0 if ports.mqtt is None else min(_CONNECTS_MS, life_ms // 60)
-        if due is not None and due <= ports.clock.now():
-            limit_ms = min(_REFRESHES_MS, life_ms // 10)
-        if limit_ms:
-            await self._pause("start", Backoff(0, 0, ports.entropy.random_bytes(4)).spread_ms(limit_ms))
+        limit_ms = min(_CONNECT_MS, life_ms // 60)
+        if due is not None and due <= clock.now():
+            limit_ms = min(_REFRESH_MS, life_ms // 10)
+        await self._pause("start", limit_ms * keeper.chance // 255)
 
     async def _pause(self, what: str, pause_ms: int) -> None:
         self.emit("waiting", what=what, ms=pause_ms)

@@ -27,15 +27,14 @@ class Weather:
     """What all devices have in common. Times are seconds of the loop.
 
     server_is_there, broker_is_there: whether they answer. back_at: if not None, the server says in the
-    meantime (HTTP 503) when it will be there again. asked: when a refresh reached the server or found it
-    away. refreshed, connected: when that happened and to which device, in order.
+    meantime (HTTP 503) when it will be there again. refreshed, connected: when that happened, and to which
+    device, in order.
     """
 
     def __init__(self, loop: VirtualLoop):
         self.loop = loop
         self.server_is_there = self.broker_is_there = True
         self.back_at: float | None = None
-        self.asked: list[float] = []
         self.refreshed: list[tuple[float, int]] = []
         self.connected: list[tuple[float, int]] = []
 
@@ -83,16 +82,13 @@ class Line:
         await asyncio.sleep(self._chance.uniform(*_LATENCY_S))
         weather = self._weather
         now = weather.loop.time()
-        is_refresh = b"grant_type=refresh_token" in request.body
-        if is_refresh:
-            weather.asked.append(now)
         if not weather.server_is_there:
             if weather.back_at is None:
                 raise TransportError("auth.test refused the connection")
             retry_after = str(max(1, round(weather.back_at - now)))
             return Response(503, [("retry-after", retry_after)], b"")
         response: Response = self._server(request)
-        if is_refresh and response.status == 200:
+        if b"grant_type=refresh_token" in request.body and response.status == 200:
             weather.refreshed.append((now, self._number))
         return response
 

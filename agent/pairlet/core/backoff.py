@@ -1,8 +1,5 @@
 """How long to leave a server alone after trouble: twice as long each time, spread by chance."""
 
-# What a Retry-After is spread over at most.
-_LONGEST_SPREAD_MS = 120000
-
 
 class Backoff:
     """Delays that double from `base_ms` up to `cap_ms`, each spread over its upper half, and after six at
@@ -26,7 +23,7 @@ class Backoff:
         """The next delay: between half and all of base * 2**failures, in the end between 3/4 and all of cap.
 
         `asked_ms`: what the server asked for (Retry-After). It may have named the same moment to
-        everybody, so the delay is that and, by chance, up to as much again, but no more than 2 min.
+        everybody, so by chance up to a quarter of it is added, but no more than 2 min.
         """
         ceiling = self._base_ms << min(self._failures, 16)
         # Wide spreads drive a fleet apart that lost its server in one moment. Once it is, they only make
@@ -38,7 +35,7 @@ class Backoff:
             delay = self.spread_ms(self._first_ms)
         self._failures += 1
         if asked_ms:
-            delay = max(delay, asked_ms + self.spread_ms(min(asked_ms, _LONGEST_SPREAD_MS)))
+            delay = max(delay, asked_ms + self.spread_ms(min(asked_ms // 4, 120000)))
         return delay
 
     def spread_ms(self, limit_ms: int) -> int:
