@@ -63,12 +63,13 @@ def test_waits_are_in_the_log_and_not_among_the_events(tmp_path: Path) -> None:
     options += ["--log-level", "info", "--log-format", "json"]
     with started("run", *options) as agent:
         agent.wait_for("error")
-        until(lambda: any('"waiting"' in line for line in agent.errors), "the log to say what it waits for")
+        until(lambda: any('"what": "server"' in line for line in agent.errors), "the log to tell of a wait")
         agent.process.terminate()
         assert agent.end() == 0
     lines = lines_of(agent)
-    waiting = next(line for line in lines if line.get("event") == "waiting")
-    assert waiting["message"].startswith("asking the server again in ") and waiting["ms"] > 0
+    waiting = next(line for line in lines if line.get("what") == "server")
+    assert waiting["event"] == "waiting" and waiting["ms"] > 0
+    assert waiting["message"].startswith("asking the server again in ")
     assert {event["event"] for event in agent.events} == {"error"}
     assert not any(line["level"] == "debug" for line in lines)
 

@@ -405,6 +405,12 @@ def test_an_event_is_logged_in_words_and_passed_on(event: str, fields: dict[str,
     assert json.loads(as_json)["event"] == event and SECRET not in as_json
 
 
+def test_a_wait_that_nobody_notices_is_not_told_at_info() -> None:
+    listen = LoggedEvents(lambda event, **fields: None)
+    for ms, lines in ((999, 0), (1000, 1)):
+        assert len(logged(lambda ms=ms: listen("waiting", what="start", ms=ms), "info")) == lines  # type: ignore[misc]
+
+
 def test_a_wait_says_what_for_how_long_and_until_when() -> None:
     told = in_words("waiting", {"what": "refresh", "ms": 4200})
     assert re.fullmatch(r"asking for a new token again in 4\.2 s, at \d\d:\d\d:\d\d", told)

@@ -16,6 +16,8 @@ _LEVELS = {
     "unpaired": logging.WARNING,
     "dropped": logging.WARNING,
 }
+# A wait that nobody wonders about.
+_SHORT_MS = 1000
 _PURPOSES = {
     "server": "asking the server again",
     "refresh": "asking for a new token again",
@@ -36,6 +38,8 @@ class LoggedEvents:
         """Log one event."""
         shown = {name: value for name, value in fields.items() if name not in _NOT_LOGGED}
         level = _LEVELS.get(event, logging.INFO)
+        if event == "waiting" and fields["ms"] < _SHORT_MS:
+            level = logging.DEBUG
         _log.log(level, "%s", in_words(event, fields), extra={"fields": {"event": event, **shown}})
         self._listener(event, **fields)
 
