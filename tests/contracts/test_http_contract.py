@@ -15,6 +15,7 @@ from pairlet.core.errors import ConfigError, TlsError, TransportError
 from pairlet.core.http import FORM, Request, Response
 from pairlet.linux.clock import SystemClock
 from pairlet.linux.http import RequestsHttp
+from pairlet.linux.log.ports import LoggedHttp
 from pairlet.ports import Http
 from pairlet_board import tls
 from pairlet_board.http import BoardHttp
@@ -74,6 +75,11 @@ def linux(folder: Path) -> contextlib.AbstractContextManager[World]:
     return real_servers(folder, lambda ca_file: RequestsHttp(ca_file=ca_file, read_timeout_s=1))
 
 
+def logged(folder: Path) -> contextlib.AbstractContextManager[World]:
+    """RequestsHttp with a log."""
+    return real_servers(folder, lambda ca_file: LoggedHttp(RequestsHttp(ca_file=ca_file, read_timeout_s=1)))
+
+
 # The port's cap; a board's own is smaller.
 ON_BOARDS: dict[str, Any] = {"timeouts_s": (15, 40, 1, 90), "max_body": 1 << 20}
 
@@ -94,6 +100,7 @@ def micropython(folder: Path) -> contextlib.AbstractContextManager[World]:
 
 IMPLEMENTATIONS: dict[str, Factory] = {
     "linux": linux,
+    "linux, with a log": logged,
     "board": board,
     "board on micropython": micropython,
 }

@@ -14,6 +14,7 @@ from pairlet.core.errors import BrokerError, TransportError
 from pairlet.core.mqtt import DISCONNECTED, MESSAGE, Credentials, Event, Message, is_failure
 from pairlet.core.secret import Secret
 from pairlet.linux.clock import SystemClock
+from pairlet.linux.log.ports import LoggedMqtt
 from pairlet.linux.mqtt import PahoMqtt
 from pairlet.ports import Mqtt
 from pairlet_board.mqtt import BoardMqtt
@@ -38,6 +39,11 @@ def paho(version: str) -> Build:
     return build
 
 
+def logged(port: int, client_id: str) -> Mqtt:
+    """PahoMqtt with a log."""
+    return LoggedMqtt(paho("auto")(port, client_id))
+
+
 def board(port: int, client_id: str) -> Mqtt:
     """The board's own client, on this Python."""
     session = Session(client_id, keep_alive=1)
@@ -46,6 +52,7 @@ def board(port: int, client_id: str) -> Mqtt:
 
 IMPLEMENTATIONS: dict[str, Build] = {
     "paho, auto": paho("auto"),
+    "paho, with a log": logged,
     "paho, MQTT 5": paho("5"),
     "paho, MQTT 3.1.1": paho("3.1.1"),
     "board, MQTT 3.1.1": board,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from pairlet.core.errors import StoreError
+from pairlet.linux.log.ports import LoggedStore
 from pairlet.linux.store import FileStore
 from pairlet.ports import Store
 from pairlet_board.store import BoardStore
@@ -15,6 +16,7 @@ Factory = Callable[[Path], Store]
 
 IMPLEMENTATIONS: dict[str, Factory] = {
     "linux": lambda folder: FileStore(folder / "state"),
+    "linux, with a log": lambda folder: LoggedStore(FileStore(folder / "state")),
     # Without os.sync, which would sync the whole machine on CPython.
     "board": lambda folder: BoardStore(str(folder / "state"), sync=None),
 }
@@ -34,7 +36,7 @@ def store(reopen: Callable[[], Store]) -> Store:
 
 
 def test_it_says_whether_other_processes_may_use_it(store: Store) -> None:
-    assert store.is_shared is (type(store) is FileStore)
+    assert store.is_shared is (type(store) in (FileStore, LoggedStore))
 
 
 def test_there_is_nothing_at_first(store: Store) -> None:
