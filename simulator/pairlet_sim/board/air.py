@@ -6,6 +6,7 @@ passes there, in either direction: connections go silent, as they do when a radi
 
 import asyncio
 import contextlib
+import functools
 import socket
 import struct
 import time
@@ -13,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import cast
 
 from .device import _layout as layout
+from .idle import Line, has_come
 from .registers import Registers
 
 _EAI_NONAME = -2
@@ -20,6 +22,7 @@ _NTP_PORT = 123
 _FROM_1900 = 2_208_988_800
 _CHUNK = 16 * 1024
 _CHANNEL = 6
+SEEN_AFTER_TURNS = 3
 
 
 class Wifi:
@@ -49,6 +52,11 @@ class Wifi:
     def up(self) -> bool:
         """Whether the board is in the network."""
         return self.state == layout.WIFI_UP
+
+    @property
+    def joining(self) -> bool:
+        """Whether the access point is making up its mind."""
+        return self._joining is not None
 
     @property
     def state(self) -> int:
@@ -124,13 +132,20 @@ class Wifi:
 
 
 class Relay:
-    """The way from loopback ports to where the board wants to go. `passes`: whether anything gets through."""
+    """The way from loopback ports to where the board wants to go. `passes`: whether anything gets through.
 
-    def __init__(self, passes: Callable[[], bool]):
+    `now`: Unix time in the world around the board.
+    """
+
+    def __init__(self, passes: Callable[[], bool], now: Callable[[], float] = time.time):
         self._passes = passes
+        self._now = now
         self._open = asyncio.Event()
-        self._servers: dict[tuple[str, int], asyncio.Server] = {}
+        self._listeners: dict[tuple[str, int], socket.socket] = {}
+        self._accepting: list[asyncio.Task[None]] = []
         self._connections: set[asyncio.Task[None]] = set()
+        self._lines: set[Line] = set()
+        self._news = False
         self._time: asyncio.DatagramTransport | None = None
         self.time_shift: float | None = 0.0
 
@@ -144,11 +159,11 @@ class Relay:
     async def close(self) -> None:
         """End all connections."""
         self.cut()
-        for server in self._servers.values():
-            server.close()
+        for task in self._accepting:
+            task.cancel()
         if self._time is not None:
             self._time.close()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        await asyncio.gather(*self._accepting, *self._connections, return_exceptions=True)
 
     def cut(self) -> None:
         """Reset all connections, as when the board has lost its power or its address."""
@@ -163,56 +178,88 @@ class Relay:
             return struct.pack("<bH", 0, await self._time_port())
         try:
             await asyncio.get_running_loop().getaddrinfo(host, port)
-            return struct.pack("<bH", 0, port if udp else await self._tcp_port(host, port))
+            return struct.pack("<bH", 0, port if udp else self._tcp_port(host, port))
         except (OSError, UnicodeError):
             return struct.pack("<bH", _EAI_NONAME, 0)
 
-    async def _tcp_port(self, host: str, port: int) -> int:
-        server = self._servers.get((host, port))
-        if server is None:
-            listener = socket.socket()
-            listener.bind(("127.0.0.1", 0))
+    def is_quiet(self) -> bool:
+        """Whether nothing is on its way, in either direction, and no answer is awaited.
 
-            async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                task = asyncio.current_task()
-                assert task is not None
+        To be asked SEEN_AFTER_TURNS turns of the event loop after the board's question came: what the board
+        had sent before may only be found by the next turn's look at the sockets, is read in that turn, and
+        passed on in the one after.
+        """
+        if not self._passes():
+            return True  # nothing can come
+        if not all(line.is_quiet() for line in self._lines):
+            return False
+        ends = [end for line in self._lines for end in line.ends()]
+        return not has_come([*self._listeners.values(), *ends])
+
+    def has_news(self) -> bool:
+        """Whether the board was sent something since this was asked last."""
+        news, self._news = self._news, False
+        return news
+
+    def _tcp_port(self, host: str, port: int) -> int:
+        listener = self._listeners.get((host, port))
+        if listener is None:
+            listener = socket.create_server(("127.0.0.1", 0))
+            listener.setblocking(False)
+            self._listeners[host, port] = listener
+            self._accepting.append(asyncio.create_task(self._accept(listener, host, port)))
+        return int(listener.getsockname()[1])
+
+    async def _accept(self, listener: socket.socket, host: str, port: int) -> None:
+        with listener:
+            while True:
+                near, _ = await asyncio.get_running_loop().sock_accept(listener)
+                line = Line(near)
+                self._lines.add(line)
+                task = asyncio.create_task(self._carry(line, host, port))
                 self._connections.add(task)
-                try:
-                    await self._carry(reader, writer, host, port)
-                finally:
-                    self._connections.discard(task)
+                task.add_done_callback(functools.partial(self._carried, line))
 
-            server = await asyncio.start_server(accepted, sock=listener)
-            self._servers[host, port] = server
-        return int(server.sockets[0].getsockname()[1])
+    def _carried(self, line: Line, task: "asyncio.Task[None]") -> None:
+        self._connections.discard(task)
+        self._lines.discard(line)
+        self._news = True
+        if task.cancelled():  # before it began, or it would have closed what it had
+            line.near.close()
 
-    async def _carry(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, port: int
-    ) -> None:
+    async def _carry(self, line: Line, host: str, port: int) -> None:
         """One connection, until either side has ended it."""
-        far: asyncio.StreamWriter | None = None
+        writers: list[asyncio.StreamWriter] = []
         try:
+            reader, writer = await asyncio.open_connection(sock=line.near)
+            writers.append(writer)
             await self._open.wait()
             far_reader, far = await asyncio.open_connection(host, port)
+            writers.append(far)
+            line.far = far.get_extra_info("socket")
             async with asyncio.TaskGroup() as directions:
-                directions.create_task(self._pump(reader, far))
-                directions.create_task(self._pump(far_reader, writer))
+                directions.create_task(self._pump(reader, far, line, outwards=True))
+                directions.create_task(self._pump(far_reader, writer, line, outwards=False))
         except* (OSError, asyncio.CancelledError):
             # Refused or broken there: reset here, so that the board does not take it for a proper end.
-            for end in (writer, far):
-                if end is not None:
-                    _reset_on_close(end)
+            for end in writers:
+                _reset_on_close(end)
         finally:
-            for end in (writer, far):
-                if end is not None:
-                    end.close()
+            for end in writers:
+                end.close()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, line: Line, *, outwards: bool
+    ) -> None:
         while data := await reader.read(_CHUNK):
             await self._open.wait()
+            line.passed(outwards=outwards)
+            self._news = self._news or not outwards
             writer.write(data)
             await writer.drain()
+        line.ended(outwards=outwards)
         await self._open.wait()
+        self._news = True
         if writer.can_write_eof():
             writer.write_eof()
 
@@ -225,7 +272,7 @@ class Relay:
 
     def time_now(self) -> float | None:
         """What the time server says, Unix time; None if it is silent."""
-        return None if self.time_shift is None or not self._passes() else time.time() + self.time_shift
+        return None if self.time_shift is None or not self._passes() else self._now() + self.time_shift
 
 
 class _TimeServer(asyncio.DatagramProtocol):

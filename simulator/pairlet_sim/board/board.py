@@ -17,18 +17,19 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
+from .air import SEEN_AFTER_TURNS
+from .device import _idle_layout as idle_layout
 from .device import _layout as layout
 from .flash import open_flash, opened
 from .interpreter import Interpreter
 from .registers import celsius
 from .serial_port import Console, SerialPort
 from .settings import BoardError, Settings, find_micropython
+from .watchdog import Watchdog
 from .world import World
 
 _CRASHES = 5  # so many starts that end by themselves at once, and the board is given up
 _AT_ONCE_S = 2.0
-# A watchdog that fires while this machine is busy elsewhere would be no fault of the program.
-_WATCHDOG_GRACE_S = 0.25
 RESETS = {"soft": layout.SOFT_RESET, "hard": layout.HARD_RESET, "power": layout.POWER_ON}
 
 
@@ -50,8 +51,7 @@ class Board:
         self._watched: set[int] = set()
         self._booted = False
         self._early = b""
-        self._watchdog_ms = 0
-        self._watchdog: asyncio.TimerHandle | None = None
+        self._skips = self.settings.skip_idle
         self._life: asyncio.Task[None] | None = None
         self._next_reset: tuple[int, float] | None = None
         self._powered = asyncio.Event()
@@ -88,6 +88,11 @@ class Board:
             stack.callback(os.close, trace)
         self.world = World(settings, changed=self._world_changed, edge=self._edge)
         stack.push_async_callback(self.world.close)
+        self._watchdog = Watchdog(
+            self.world.registers.skipped_ms,
+            listen=lambda: self.interpreter.drain(),
+            starved=lambda: self._kill(layout.WATCHDOG),
+        )
         self.console = Console()
         self.interpreter = Interpreter(
             settings, self._binary, self.world.registers, flash, trace, self._said, self._told
@@ -101,7 +106,7 @@ class Board:
         self._life.cancel()
         with contextlib.suppress(asyncio.CancelledError, BoardError):
             await self._life
-        self._stop_watchdog()
+        self._watchdog.stop()
 
     async def _live(self) -> None:
         """Start the interpreter again and again, each time for the reason that ended it."""
@@ -120,7 +125,10 @@ class Board:
                     self._said(b"\nthe interpreter ended by itself (%d); the board resets\n" % exit_code)
                     if crashes >= _CRASHES:
                         raise BoardError("The interpreter ends again and again; its last words are above.")
-                await asyncio.sleep(pause)
+                if self._skips:
+                    self.world.registers.skip(round(pause * 1000))
+                else:
+                    await asyncio.sleep(pause)
         except BoardError as error:
             self.trouble = error
             self._note()
@@ -137,7 +145,7 @@ class Board:
         self.reset_cause = cause
         if cause != layout.SOFT_RESET:
             registers.set_byte(layout.RAW_MODE, 0)
-            self._stop_watchdog()
+            self._watchdog.stop()
             self.interpreter.forget_input()
             world.wifi.power_off()
             world.outputs.clear()
@@ -162,7 +170,7 @@ class Board:
         self._kill(layout.POWER_ON)
         self.world.wifi.power_off()
         self.world.relay.cut()
-        self._stop_watchdog()
+        self._watchdog.stop()
         if self.world.display:
             self.world.display.reset()
         self._world_changed()
@@ -170,6 +178,12 @@ class Board:
     def power_on(self) -> None:
         """Give the power back."""
         self._powered.set()
+
+    def skip_idle(self, on: bool) -> None:
+        """Go on skipping idle time, or for now not. BoardError for a board that was not made for it."""
+        if not self.settings.skip_idle:
+            raise BoardError("This board was not started with skip_idle (--skip-idle).")
+        self._skips = on
 
     @property
     def powered(self) -> bool:
@@ -211,6 +225,10 @@ class Board:
             tell(self, rest)
         elif kind == layout.RESOLVE:
             self._resolve(rest)
+        elif kind == idle_layout.SKIP:
+            number, milliseconds = struct.unpack("<BI", rest)
+            self._answer_skip(number, milliseconds, SEEN_AFTER_TURNS)
+            return
         elif kind in self._ANSWERS:
             self.interpreter.answer(rest[0], self._ANSWERS[kind](self, rest[1:]) or b"")
         elif kind == layout.RESET:
@@ -227,6 +245,18 @@ class Board:
 
         self._lookup = asyncio.create_task(look_up())
 
+    def _answer_skip(self, number: int, milliseconds: int, turns: int) -> None:
+        """How much of the time that the board wants to skip it may; told so many turns of the loop later."""
+        if turns:
+            asyncio.get_running_loop().call_soon(self._answer_skip, number, milliseconds, turns - 1)
+            return
+        if not self.interpreter.running:
+            return  # the next one must not take it for an answer to its own question
+        may = 0
+        if self._skips and self.world.is_quiet():
+            may = self._watchdog.part_of(milliseconds)
+        self.interpreter.answer(number, struct.pack(idle_layout.ANSWER, may, self.world.relay.has_news()))
+
     def _tell_booted(self, rest: bytes) -> None:
         self._booted = True
         early, self._early = self._early, b""
@@ -234,10 +264,6 @@ class Board:
 
     def _tell_watch(self, rest: bytes) -> None:
         self._watched.add(rest[0])
-
-    def _tell_feed(self, rest: bytes) -> None:
-        if self._watchdog_ms:
-            self._start_watchdog(self._watchdog_ms)
 
     def _answer_join(self, rest: bytes) -> None:
         size = rest[0]
@@ -253,35 +279,17 @@ class Board:
         layout.I2C_WRITE: lambda self, rest: self.world.i2c_write(rest[0], rest[1:]),
         layout.PIN_OUT: lambda self, rest: self.world.driven(rest[0], rest[1]),
         layout.PIN_WATCH: _tell_watch,
-        layout.WATCHDOG_FEED: _tell_feed,
+        layout.WATCHDOG_FEED: lambda self, rest: self._watchdog.feed(),
     }
     _ANSWERS: dict[bytes, Callable[["Board", bytes], bytes | None]] = {
         layout.I2C_READ: lambda self, rest: self.world.i2c_read(rest[0], rest[1]),
-        layout.WATCHDOG_START: lambda self, rest: self._start_watchdog(struct.unpack("<I", rest)[0]),
+        layout.WATCHDOG_START: lambda self, rest: self._watchdog.start(struct.unpack("<I", rest)[0]),
         layout.WIFI_ACTIVE: lambda self, rest: self.world.wifi.set_active(bool(rest[0])),
         layout.WIFI_JOIN: _answer_join,
         layout.WIFI_LEAVE: lambda self, rest: self.world.wifi.leave(),
         layout.WIFI_SCAN: lambda self, rest: self.world.wifi.scanned(rest[0]),
         layout.RAW_OUTPUT: _answer_raw,
     }
-
-    def _start_watchdog(self, milliseconds: int) -> None:
-        self._stop_watchdog()
-        self._watchdog_ms = milliseconds
-        wait = milliseconds / 1000 + _WATCHDOG_GRACE_S
-        self._watchdog = asyncio.get_running_loop().call_later(wait, self._starved)
-
-    def _stop_watchdog(self) -> None:
-        self._watchdog_ms = 0
-        if self._watchdog is not None:
-            self._watchdog.cancel()
-
-    def _starved(self) -> None:
-        self._watchdog = None
-        # It may have been fed while this process was busy.
-        self.interpreter.drain()
-        if self._watchdog is None and self._watchdog_ms:
-            self._kill(layout.WATCHDOG)
 
     def _world_changed(self) -> None:
         self._note()
@@ -314,6 +322,7 @@ class Board:
             "wifi": world.wifi.up,
             "access_point": world.wifi.on,
             "clock": round(world.registers.clock()),
+            "skipped": world.registers.skipped_ms() // 1000,
             "temperature": round(celsius(world.registers.adc(layout.TEMPERATURE_CHANNEL)), 1),
             "outputs": {str(pin): level for pin, level in sorted(world.outputs.items())},
             "display": world.display is not None and world.display.on,

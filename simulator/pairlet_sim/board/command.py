@@ -43,6 +43,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     world.add_argument("--link", type=Path, metavar="PATH", help="a name that leads to the serial port")
     world.add_argument("--control", type=Path, metavar="SOCKET",
                        help="take JSON lines there: buttons, sensors, Wi-Fi, power, screenshots")  # fmt: skip
+    world.add_argument("--skip-idle", action="store_true",
+                       help="while its program only waits, let its clock jump instead")  # fmt: skip
     world.add_argument("--trace", type=Path, metavar="FILE", help="note every write to the flash in FILE")
     seen = parser.add_argument_group("what can be seen")
     seen.add_argument("--png", type=Path, metavar="FILE", help="keep a picture of the display there")
@@ -76,6 +78,7 @@ def settings(options: argparse.Namespace) -> Settings:
         oled=_DISPLAYS[options.oled],
         trace=options.trace,
         link=options.link,
+        skip_idle=options.skip_idle,
         micropython=options.micropython,
     )
 

@@ -11,6 +11,7 @@
     {"screen": "text"}                   the display in half blocks, in the answer's "text"
     {"reset": "power"}                   "soft", "hard" or "power"
     {"power": "off"}                     "off" or "on"
+    {"skip_idle": false}                 go on skipping idle time (--skip-idle), or for now not
     {"type": "print(1)\\r"}               keys at the serial port
     {"state": true}                      what there is to know, in the answer
 
@@ -22,7 +23,6 @@ import contextlib
 import json
 import os
 import socket
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -148,7 +148,14 @@ def _wifi(board: Board, what: Any, rest: Arguments) -> None:
 
 
 def _time_server(board: Board, what: Any, rest: Arguments) -> None:
-    board.world.set_time_server(time.time() if what == "host" else None if what is None else float(what))
+    here = board.world.registers.now()
+    board.world.set_time_server(here if what == "host" else None if what is None else float(what))
+
+
+def _skip_idle(board: Board, on: Any, rest: Arguments) -> None:
+    if not isinstance(on, bool):
+        raise TypeError(on)
+    board.skip_idle(on)
 
 
 def _screenshot(board: Board, name: Any, rest: Arguments) -> dict[str, Any]:
@@ -186,6 +193,7 @@ _VERBS: dict[str, Callable[[Board, Any, Arguments], dict[str, Any] | None]] = {
     "screen": _screen,
     "reset": lambda board, kind, rest: board.reset(kind),
     "power": _power,
+    "skip_idle": _skip_idle,
     "type": _type,
     "state": lambda board, what, rest: board.state(),
 }

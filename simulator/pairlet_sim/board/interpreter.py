@@ -93,11 +93,12 @@ class Interpreter:
         registers = self._registers.reopened()
         passed = [self._far_link.fileno(), self._far_events.fileno(), registers, *self._files]
         words = [*map(str, passed), str(self._settings.size // BLOCK), self._settings.profile]
+        program = "board_skipping.py" if self._settings.skip_idle else "board.py"
         try:
             self._process = subprocess.Popen(
                 [
                     str(self._binary), "-X", f"heapsize={self._settings.heap_option}",
-                    str(DEVICE / "board.py"), *words,
+                    str(DEVICE / program), *words,
                 ],
                 stdin=self._stdin, stdout=self._stdout, stderr=self._stdout,
                 pass_fds=[number for number in passed if number >= 0],

@@ -9,6 +9,7 @@ import struct
 import tempfile
 import time
 
+from .device import _idle_layout as idle_layout
 from .device import _layout as layout
 
 FLOATING = layout.FLOATING
@@ -56,13 +57,25 @@ class Registers:
         """Set what a channel reads; bounded to 0 to 65535."""
         struct.pack_into("<H", self._map, layout.ADC + 2 * channel, min(65535, max(0, value)))
 
+    def skipped_ms(self) -> int:
+        """Milliseconds of idle time that the board has skipped since it was made."""
+        return int(struct.unpack_from("<q", self._map, idle_layout.SKIPPED)[0])
+
+    def skip(self, milliseconds: int) -> None:
+        """Skip time in place of a board that is off."""
+        struct.pack_into("<q", self._map, idle_layout.SKIPPED, self.skipped_ms() + milliseconds)
+
+    def now(self) -> float:
+        """Unix time in the world around the board: this machine's, and what was skipped."""
+        return time.time() + self.skipped_ms() / 1000
+
     def clock(self) -> float:
         """The board's clock as Unix time, in seconds."""
-        return time.time() + int(struct.unpack_from("<q", self._map, layout.CLOCK)[0]) / 1000
+        return self.now() + int(struct.unpack_from("<q", self._map, layout.CLOCK)[0]) / 1000
 
     def set_clock(self, unix_time: float) -> None:
         """Set the board's clock."""
-        struct.pack_into("<q", self._map, layout.CLOCK, round((unix_time - time.time()) * 1000))
+        struct.pack_into("<q", self._map, layout.CLOCK, round((unix_time - self.now()) * 1000))
 
 
 def temperature_code(celsius: float) -> int:

@@ -15,6 +15,7 @@ DEVICE = Path(__file__).parent / "device"  # what runs on the board's side
 # The interpreter's own world (fake modules, prompts) lies in the board's heap; it comes on top of what was
 # asked for, so that a program finds as much free memory as it would on hardware. Measured by a test.
 WORLD_BYTES = 37_400
+_SKIPPING_BYTES = 2_450  # of what skips idle time
 _USABLE = 0.977  # of the memory that MicroPython is given; the rest is its allocation table
 
 
@@ -58,7 +59,8 @@ class Settings:
     `size`: its bytes. `heap`: bytes that a program finds free; None: as the profile has. `networks`: SSID to
     key; None: any SSID and key are taken. `oled`: the display's width and height, None for no display.
     `trace`: a file that every write to the flash is noted in. `link`: a path that leads to the serial port.
-    `micropython`: the interpreter, None: look for one.
+    `skip_idle`: its clock jumps while its program only waits. `micropython`: the interpreter, None: look for
+    one.
     """
 
     profile: str = "picow"
@@ -69,6 +71,7 @@ class Settings:
     oled: tuple[int, int] | None = (128, 64)
     trace: Path | None = None
     link: Path | None = None
+    skip_idle: bool = False
     micropython: Path | None = None
 
     def __post_init__(self) -> None:
@@ -89,7 +92,8 @@ class Settings:
     @property
     def heap_option(self) -> str:
         """For `-X heapsize=`: what the program gets, and the world's part."""
-        return str(round(((self.heap or self.kind.heap) + WORLD_BYTES) / _USABLE))
+        world = WORLD_BYTES + (_SKIPPING_BYTES if self.skip_idle else 0)
+        return str(round(((self.heap or self.kind.heap) + world) / _USABLE))
 
     def identity(self) -> bytes:
         """16 bytes that this board is told apart by: the same for the same flash file."""

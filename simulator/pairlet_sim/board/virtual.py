@@ -177,6 +177,15 @@ class VirtualBoard:
         self.call(self.board.power_on)
         self.wait_for_boot(boots + 1)
 
+    def skip_idle(self, on: bool) -> None:
+        """Go on skipping idle time, or for now not; for boards that were made with it."""
+        self.call(self.board.skip_idle, on)
+
+    @property
+    def skipped_ms(self) -> int:
+        """Milliseconds of idle time that were skipped so far."""
+        return self.board.world.registers.skipped_ms()
+
     # ---- the world ---------------------------------------------------------------------------
 
     def press(self, pin: int) -> None:

@@ -1,6 +1,5 @@
 """The world around a board: what is connected to its pins, its display, its sensors, the air."""
 
-import time
 from collections.abc import Callable
 
 from .air import Relay, Wifi
@@ -35,7 +34,7 @@ class World:
         self.display = Ssd1306(*settings.oled) if settings.oled else None
         if self.display:
             self.registers.set_present(OLED_ADDRESS)
-        self.relay = Relay(lambda: self.wifi.up)
+        self.relay = Relay(lambda: self.wifi.up, self.registers.now)
         self.wifi = Wifi(
             self.registers, settings.networks, rejoins=settings.kind.rejoins, changed=self._wifi_changed
         )
@@ -111,7 +110,11 @@ class World:
 
     def set_time_server(self, unix_time: float | None) -> None:
         """What the time server says from now on; None: it is silent."""
-        self.relay.time_shift = None if unix_time is None else unix_time - time.time()
+        self.relay.time_shift = None if unix_time is None else unix_time - self.registers.now()
+
+    def is_quiet(self) -> bool:
+        """Whether nothing is under way in the air; see `Relay.is_quiet` for when to ask."""
+        return not self.wifi.joining and self.relay.is_quiet()
 
     def pixels(self) -> list[bytes]:
         """The display, a bytes object a line, 1 for a pixel that is lit; empty without a display."""

@@ -65,7 +65,7 @@ def test_help_names_every_option() -> None:
     said = command("--help", status=0)
     for name in ("flash", "size", "heap", "profile", "link", "png", "scale", "control", "wifi", "json"):
         assert f"--{name}" in said
-    for name in ("micropython", "trace", "oled", "show"):
+    for name in ("micropython", "trace", "oled", "show", "skip-idle"):
         assert f"--{name}" in said
 
 
@@ -140,13 +140,14 @@ def _children(tasks: Path) -> list[int]:
 
 def test_it_can_be_driven_through_the_control_socket(tmp_path: Path) -> None:
     control = tmp_path / "control"
-    with running("--control", control, "--flash", tmp_path / "f") as (process, _):
+    with running("--control", control, "--flash", tmp_path / "f", "--skip-idle") as (process, _):
         until(lambda: ask(control, {"state": True})[0]["booted"], "the prompt")
         answers = ask(
             control,
             {"button": 15, "pressed": True}, {"button": 15, "pressed": False}, {"pin": 3, "level": 1},
             {"pin": 3, "level": None}, {"adc": 26, "value": 0.25}, {"temperature": 31.5}, {"wifi": "off"},
             {"wifi": "on"}, {"wifi": "cut"}, {"rssi": -80}, {"time_server": 1800000000},
+            {"skip_idle": False}, {"skip_idle": True},
             {"time_server": None}, {"time_server": "host"},
             {"type": "from machine import Pin; Pin(3, Pin.OUT).on()\r"},
             {"screenshot": str(tmp_path / "x.png"), "scale": 2},
@@ -194,6 +195,8 @@ def test_it_can_be_driven_through_the_control_socket(tmp_path: Path) -> None:
         '{"reset": "gently"}',
         '{"reset": []}',
         '{"power": 1}',
+        '{"skip_idle": 1}',
+        '{"skip_idle": true}',
         '{"type": 5}',
         '{"type": "\\ud800"}',
         "\ud800",
