@@ -347,9 +347,9 @@ def _hosts(board: "Table") -> "Table":
     return {"hosts": (hosts,) if isinstance(hosts, str) else tuple(hosts)} if hosts else {}
 
 
-def _is_down(number: "int | None") -> "Callable[[], bool]":
+def _is_down(number: "int | None") -> "Callable[[], bool] | None":
     if number is None:
-        return lambda: False
+        return None
     pin = machine.Pin(number, machine.Pin.IN, machine.Pin.PULL_UP)
     return lambda: not pin.value()
 

@@ -17,13 +17,14 @@ LONG_MS = 5000
 class BoardButton:
     """One key, looked at every 20 ms by run(), which somebody has to keep as a task.
 
-    `is_down()` tells whether the key is down: `lambda: not pin.value()` for one that closes to ground.
+    `is_down()` tells whether the key is down: `lambda: not pin.value()` for one that closes to ground;
+    None for a board without a key, which need not wake up for it.
     Looking costs less than an interrupt that has to be debounced anyway. A key that is down when run()
     begins counts once it has been up: a shorted pin must not un-pair a device. Presses while nobody
     waits are forgotten. `advice` is what the display says of it, to be changed where there is no key.
     """
 
-    def __init__(self, is_down: "Callable[[], bool]", clock: "Clock", long_ms: int = LONG_MS):
+    def __init__(self, is_down: "Callable[[], bool] | None", clock: "Clock", long_ms: int = LONG_MS):
         self.advice = "Press the button for a code."
         self._is_down = is_down
         self._clock = clock
@@ -43,6 +44,9 @@ class BoardButton:
 
     async def run(self) -> None:
         """Watch the key until cancelled."""
+        if self._is_down is None:
+            await asyncio.Event().wait()
+            return
         down = True  # as debounced; until it was seen up, nothing counts
         since = None  # when a press that counts began
         alike = 0

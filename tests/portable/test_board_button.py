@@ -91,3 +91,24 @@ def test_presses_while_nobody_waits_are_forgotten():
 
     asyncio.run(clock.drive(scenario()))
     assert waited == []
+
+
+def test_a_board_without_a_key_does_not_wake_up_for_it():
+    clock = VirtualClock(0)
+    waits = []
+    sleep_until = clock.sleep_until
+
+    async def counted(until):
+        waits.append(until)
+        await sleep_until(until)
+
+    clock.sleep_until = counted
+
+    async def scenario():
+        task = asyncio.create_task(BoardButton(None, clock).run())
+        await sleep_until(20000)
+        assert not task.done()
+        task.cancel()
+
+    asyncio.run(clock.drive(scenario()))
+    assert waits == []
