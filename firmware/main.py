@@ -145,11 +145,11 @@ class Http:
 
         gc.collect()
         try:
-            return await BoardHttp(
-                self._clock,
-                make_context(self._config, "oauth"),
-                insecure_http=self._config.flag("oauth.insecure_http"),
-            ).exchange(request)
+            plain = self._config.flag("oauth.insecure_http")
+            http = BoardHttp(self._clock, make_context(self._config, "oauth"), insecure_http=plain)
+            # A TLS handshake needs much of a Pico W's stack, and a task begins at the bottom of it.
+            response: Response = await asyncio.create_task(http.exchange(request))
+            return response
         finally:
             del BoardHttp
             unload(_FOR_AN_EXCHANGE)
