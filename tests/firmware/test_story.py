@@ -3,6 +3,7 @@
 Against real peers: the simulator's authorization server over TLS, and mosquitto over TLS.
 """
 
+import contextlib
 import io
 import json
 
@@ -40,14 +41,28 @@ class Scene:
             config.setdefault(table, {}).update(keys)
         write_flash(self.flash, config, ca.pem)
 
+    @contextlib.contextmanager
     def board(self, heap=HEAP):
-        return VirtualBoard(
-            flash=self.flash, heap=heap, micropython=micropython.required(), networks={"home": "12345678"}
-        )
+        """Switched on. What it only waits for is skipped, by its clock and by the server's."""
+        with (
+            VirtualBoard(
+                flash=self.flash,
+                heap=heap,
+                micropython=micropython.required(),
+                networks={"home": "12345678"},
+                skip_idle=True,
+            ) as board,
+            self.server.clock.following(board),
+        ):
+            yield board
 
     def telemetry(self):
         seen = self.subscriber.messages
         return [json.loads(one.payload) for one in seen if one.topic.endswith("/telemetry")]
+
+    def refreshes(self):
+        """How often the server has renewed a token, whether or not that was heard."""
+        return sum(event.outcome == "refreshed" for event in self.server.server.events)
 
     def statuses(self):
         return [one.payload for one in self.subscriber.messages if one.topic.endswith("/status")]
@@ -57,12 +72,13 @@ class Scene:
 def scene(tmp_path):
     made = []
 
-    def make(token_s=3600, **changes):
+    def make(token_s=3600, grace_s=0, **changes):
         ca = CertificateAuthority()
         certfile, keyfile = ca.issue().write(tmp_path)
         people, clients = [Person("ada", "lovelace")], [Client("board")]
         tls = (str(certfile), str(keyfile))
-        server = authserver(people, clients, tls, interval_s=1, access_token_lifetime_s=token_s)
+        lives = {"access_token_lifetime_s": token_s, "refresh_grace_s": grace_s}
+        server = authserver(people, clients, tls, interval_s=1, **lives)
         running = server.__enter__()
         made.append(server)
         mosquitto = Mosquitto(tmp_path / "mosquitto", plain=True, tls=(certfile, keyfile))
@@ -109,12 +125,12 @@ def scanned(board):
     return [found.text for found in zxingcpp.read_barcodes(framed)]
 
 
-def approve(scene, board):
+def approve(scene, board, since=0):
     """What a person does: scan the panel, open the page, sign in, approve."""
-    code = code_of(board)
+    code = code_of(board, since)
     assert board.until(lambda: scanned(board), timeout=60) == [code[3]]
     walk(code[3], code[1], "ada", "lovelace", ca_file=scene.ca_file)
-    board.wait_for_console("paired ", timeout=60)
+    board.wait_for_line("^paired ", since=since, timeout=60)
 
 
 def test_from_power_on_to_a_thousand_samples(scene):
@@ -170,6 +186,7 @@ def test_a_power_cut_without_a_clock_goes_on_as_well(scene):
 def test_a_board_that_waits_for_a_person_says_what_to_do_and_does_it(scene):
     scene = scene(pairing={"start": "prompt"}, board={"display": "console"})
     with scene.board() as board:
+        board.skip_idle(False)  # a finger takes its time
         said = board.wait_for_console("Press the button for a code.", timeout=90)
         assert "SIGUSR1" not in said and "pairlet pair" not in said
         press_until(board, "enter the code")
@@ -201,6 +218,54 @@ def test_a_power_cut_after_pairing_needs_nobody(scene):
         board.power_on()
         said = board.wait_for_console("mqtt_connected", since=mark, timeout=90)
         assert "code " not in said
+
+
+@pytest.mark.parametrize("grace_s", [600, 0], ids=["with a period of grace", "with strict reuse detection"])
+def test_a_power_cut_before_the_answer_to_a_refresh_arrives(scene, grace_s):
+    scene = scene(token_s=40, grace_s=grace_s)
+    with scene.board() as board:
+        approve(scene, board)
+        board.wait_for_console("mqtt_connected", timeout=60)
+        # The server has renewed the token and given up the old one, which is all that the board has.
+        scene.server.answers.lose("/token")
+        assert scene.server.answers.made.wait(60)
+        board.power_cut()
+        assert scene.refreshes() == 1 and "refreshed" not in board.console
+        scene.server.answers.deliver()
+        mark, before = board.mark(), len(scene.telemetry())
+        board.power_on()
+        went_on = board.wait_for_line("^(refreshed|code) ", since=mark, timeout=90)[1] == "refreshed"
+        if grace_s:
+            assert went_on and scene.refreshes() == 2
+        if not went_on:
+            # A server without grace takes the second use for theft: only a person can pair it anew.
+            assert "unpaired reason=invalid_grant after a lost answer" in board.since(mark)
+            approve(scene, board, since=mark)
+        scene.subscriber.wait_for(lambda seen: len(scene.telemetry()) > before, timeout=60)
+        assert went_on == ("code " not in board.since(mark))
+
+
+def test_a_power_cut_right_after_a_refresh_needs_nobody(scene):
+    scene = scene(token_s=40)
+    with scene.board() as board:
+        approve(scene, board)
+        board.wait_for_console("mqtt_connected", timeout=60)
+        mark = board.mark()
+
+        def cut_as_soon_as_it_says_so():
+            if said := "\nrefreshed " in "\n" + board.board.console.since(mark):
+                board.board.power_cut()
+            return said
+
+        board.until(cut_as_soon_as_it_says_so)
+        assert scene.refreshes() == 1
+        mark, before = board.mark(), len(scene.telemetry())
+        board.power_on()
+        scene.subscriber.wait_for(lambda seen: len(scene.telemetry()) > before, timeout=90)
+        # The server ends a pairing whose old token comes back: what was saved is the new one.
+        board.wait_for_line("^refreshed ", since=mark, timeout=60)
+        assert scene.refreshes() >= 2
+        assert "code " not in board.since(mark) and "unpaired" not in board.since(mark)
 
 
 def test_wifi_lost_and_back(scene):

@@ -7,6 +7,8 @@ from typing import Any
 
 from pairlet_sim.authserver import AuthorizationServer, Client, Person, Settings, listening_socket, serve
 from pairlet_sim.authserver.serving import port_of
+from pairlet_sim.board import VirtualBoard
+from support.lost_answers import LostAnswers
 from support.thread_loop import kept_open
 
 
@@ -15,21 +17,33 @@ class SteppedClock:
 
     def __init__(self) -> None:
         self._ahead = 0.0
+        self._boards: list[VirtualBoard] = []
 
     def __call__(self) -> float:
         """The time now."""
-        return time.time() + self._ahead
+        return time.time() + self._ahead + sum(board.skipped_ms for board in self._boards) / 1000
 
     def advance(self, seconds: float) -> None:
         """Jump forward."""
         self._ahead += seconds
 
+    @contextlib.contextmanager
+    def following(self, board: VirtualBoard) -> Iterator[None]:
+        """Within the block, jump along with a board that skips its idle time."""
+        self._boards.append(board)
+        try:
+            yield
+        finally:
+            self._boards.remove(board)
+            self.advance(board.skipped_ms / 1000)
+
 
 class RunningServer:
-    """`server` is the AuthorizationServer, `issuer` its address, `clock` its time."""
+    """`server` is the AuthorizationServer, `issuer` its address, `clock` its time; `answers` can get lost."""
 
-    def __init__(self, server: AuthorizationServer, clock: SteppedClock):
+    def __init__(self, server: AuthorizationServer, clock: SteppedClock, answers: LostAnswers):
         self.server = server
+        self.answers = answers
         self.issuer = server.settings.issuer
         self.clock = clock
 
@@ -48,10 +62,11 @@ def authserver(
         listener.close()
         raise
     certificate, key = tls or (None, None)
+    answers = LostAnswers(server.app)
     try:
         with kept_open(
-            lambda: serve(server.app, certfile=certificate, keyfile=key, sock=listener), "authserver"
+            lambda: serve(answers, certfile=certificate, keyfile=key, sock=listener), "authserver"
         ):
-            yield RunningServer(server, clock)
+            yield RunningServer(server, clock, answers)
     finally:
         server.close()
