@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from bench.board_day import day
 from bench.board_life import live_heap
 from bench.figures import Figure, Setting, Skipped, Spread
 from pairlet.core.errors import PairletError
@@ -36,7 +37,7 @@ print("live", gc.mem_alloc() - before)
 
 
 def measure(setting: Setting) -> Iterator[Figure]:
-    """Sizes, the heap that importing takes and needs, and that of a board that is paired and connected."""
+    """Sizes, the heap that importing takes and needs, that of a paired and connected board, and its day."""
     if micropython.find() is None:
         raise Skipped("there is no MicroPython 1.24 or newer; ./run test fetches one")
     setting.say(micropython.description())
@@ -57,7 +58,8 @@ def measure(setting: Setting) -> Iterator[Figure]:
     yield Figure(
         "smallest heap that it imports in", Spread.of([_smallest_heap(folder, names, live) / _KIB]), "KiB"
     )
-    yield from live_heap(setting, files, _TLS)
+    heap = yield from live_heap(setting, files, _TLS)
+    yield from day(setting, files, heap)
 
 
 def _compiled() -> Mapping[str, bytes]:

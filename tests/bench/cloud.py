@@ -62,8 +62,12 @@ class World:
 
 
 @contextmanager
-def world(folder: Path) -> Iterator[World]:
-    """Start it all on free ports, with state below `folder`. Skipped where there is no mosquitto."""
+def world(folder: Path, token_s: int = _DAY_S) -> Iterator[World]:
+    """Start it all on free ports, with state below `folder`. Skipped where there is no mosquitto.
+
+    `token_s`: how long an access token lives; so long by default that nothing but the connection keeps
+    an agent busy.
+    """
     folder.mkdir()
     authority = CertificateAuthority()
     certfile, keyfile = authority.issue().write(folder)
@@ -74,9 +78,8 @@ def world(folder: Path) -> Iterator[World]:
         raise Skipped(str(missing)) from None
     with (
         broker,
-        # A token that lasts: nothing but the connection shall keep the agent busy.
         cloud(
-            certfile=certfile, keyfile=keyfile, ca_file=ca_file, interval_s=1, access_token_lifetime_s=_DAY_S
+            certfile=certfile, keyfile=keyfile, ca_file=ca_file, interval_s=1, access_token_lifetime_s=token_s
         ) as running,
     ):
         yield World(running, broker, write_bundle(authority, folder), folder)

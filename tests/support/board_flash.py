@@ -2,6 +2,7 @@
 
 import functools
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,22 @@ def compiled() -> dict[str, bytes]:
     return build(6)
 
 
-def write_flash(path: Path, config: dict[str, Any], ca: bytes) -> None:
-    """Make the flash file `path` with firmware, config.json and ca.pem."""
-    files = {"lib/" + name: data for name, data in compiled().items()}
+def write_flash(
+    path: Path,
+    config: dict[str, Any],
+    ca: bytes,
+    *,
+    boot: bytes = b"",
+    firmware: Mapping[str, bytes] | None = None,
+) -> None:
+    """Make the flash file `path` with firmware, config.json and ca.pem; `boot`: a boot.py.
+
+    `firmware`: its files by path, None: `compiled()`.
+    """
+    files = {"lib/" + name: data for name, data in (firmware or compiled()).items()}
     files["main.py"] = b"import pairlet_main\npairlet_main.main()\n"
     files["config.json"] = json.dumps(config).encode()
     files["ca.pem"] = ca
+    if boot:
+        files["boot.py"] = boot
     path.write_bytes(filled(files, micropython.required()))

@@ -8,7 +8,7 @@ from typing import Any
 from pairlet_sim.authserver import AuthorizationServer, Client, Person
 from pairlet_sim.broker import Broker, BrokerSettings
 from pairlet_sim.person import Walk, walk
-from support.authserver_thread import authserver
+from support.authserver_thread import SteppedClock, authserver
 from support.thread_loop import ThreadLoop, kept_open
 
 USERNAME, PASSWORD = "grace", "compiler-1952"
@@ -20,13 +20,14 @@ AUDIENCE = "test"
 
 @dataclass
 class Cloud:
-    """`issuer` and `broker_url` of what runs; `server` and `broker` to look into."""
+    """`issuer` and `broker_url` of what runs; `server` and `broker` to look into, `clock` the server's."""
 
     issuer: str
     broker_url: str
     server: AuthorizationServer
     broker: Broker
     ca_file: str | None
+    clock: SteppedClock
     _broker_loop: ThreadLoop = field(repr=False)
 
     def approve(self, code: dict[str, Any], decision: str = "approve") -> Walk:
@@ -52,4 +53,4 @@ def cloud(
         broker_settings = BrokerSettings(issuer=issuer, audience=AUDIENCE, jwks=server.jwks)
         with kept_open(lambda: Broker(broker_settings), "broker") as (broker, loop):
             url = f"mqtt://127.0.0.1:{loop.call(lambda: broker.port)}"
-            yield Cloud(issuer, url, server, broker, ca_file, loop)
+            yield Cloud(issuer, url, server, broker, ca_file, running.clock, loop)
