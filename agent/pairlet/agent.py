@@ -51,12 +51,10 @@ class Agent:
         self._metadata: ServerMetadata | None = None
         self._last_trouble = ""
         self._seq = 0
-        # What tokens and codes are bound to: they must not travel to another server.
-        self.account = (
-            config.text("oauth.issuer") or config.text("oauth.token_endpoint"),
-            client.client_id,
+        account = config.text("oauth.issuer") or config.text("oauth.token_endpoint")
+        self.keeper = TokenKeeper(
+            (account, client.client_id), ports.store, ports.clock, ports.entropy, self.emit
         )
-        self.keeper = TokenKeeper(self.account, ports.store, ports.clock, ports.entropy, self.emit)
         self._outbox = Outbox(config.integer("telemetry.buffer_bytes"))
         self._link: Link | None = None
 

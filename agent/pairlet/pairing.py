@@ -120,7 +120,7 @@ def _pending(agent: "Agent") -> PendingCode:
     ports = agent.ports
     asked: list[tuple[str, str | None]] = [("scope", agent.config.text("oauth.scope"))]
     asked.append(("token_endpoint", agent.config.text("oauth.token_endpoint")))
-    return PendingCode(agent.account, asked + _extra(agent), ports.store, ports.clock, agent.emit)
+    return PendingCode(agent.keeper.account, asked + _extra(agent), ports.store, ports.clock, agent.emit)
 
 
 def _new_grant(agent: "Agent", metadata: ServerMetadata) -> DeviceGrant:

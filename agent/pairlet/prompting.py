@@ -10,6 +10,8 @@ from .pending import forget
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from .agent import Agent
 
 _STORE_LOOK_MS = 5000
@@ -36,8 +38,7 @@ async def pair_with_people(agent: "Agent", ended: bool) -> None:
             left, fresh, kind = codes, True, UNPAIRED
             continue
         try:
-            # Somebody may pair the device in another way while a code is shown here.
-            await first_of(_show_one_code(agent, fresh), _watch_store(agent))
+            await _or_paired_elsewhere(agent, _show_one_code(agent, fresh))
             break
         except OAuthError as error:
             kind, left = _after(agent, error, left - 1)
@@ -89,7 +90,15 @@ async def _wait_for_person(agent: "Agent", kind: str) -> None:
     """Until somebody asks for a code here, or another process (`pairlet pair`) has paired the device."""
     button = agent.ports.button
     agent.ports.display.show(Screen(kind, advice=button.advice))
-    await first_of(button.pressed(), _watch_store(agent))
+    await _or_paired_elsewhere(agent, button.pressed())
+
+
+async def _or_paired_elsewhere(agent: "Agent", work: "Coroutine[object, object, None]") -> None:
+    """Do `work`, until somebody pairs the device in another way where others use its store."""
+    if agent.ports.store.is_shared:
+        await first_of(work, _watch_store(agent))
+    else:
+        await work
 
 
 async def _watch_store(agent: "Agent") -> None:

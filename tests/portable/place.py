@@ -23,7 +23,7 @@ class Place:
         """True time in ms: a device counts from its own start."""
         return self._ahead_ms + self.rigs[-1].clock.now() if self.rigs else self._ahead_ms
 
-    def boot(self, wall=SYNCED, off_ms=0, same_boot=False, behind_s=0, settings=None, store=MemoryStore):
+    def boot(self, wall=SYNCED, off_ms=0, same_boot=False, behind_s=0, settings=None):
         """The device's next start, `off_ms` after the last.
 
         `wall`: what its clock knows; FLOOR is `behind_s` behind the truth. `same_boot`: only the program
@@ -35,7 +35,7 @@ class Place:
         name = last.boot_id() if same_boot else f"boot {len(self.rigs)}"
         now = last.now() + off_ms if same_boot else 1000
         clock = VirtualClock(now, Wall(wall, seconds), name)
-        rig = Rig(store=store(self.disk.copy()), clock=clock, settings=settings or self.settings)
+        rig = Rig(store=MemoryStore(self.disk.copy()), clock=clock, settings=settings or self.settings)
         rig.server = rig.http.answer = self.server
         self.rigs.append(rig)
         self._ahead_ms = true - now

@@ -187,3 +187,19 @@ def test_a_token_that_ends_for_good_is_the_end_of_a_pairing_too():
     rig.http.answer = answer
     rig.run(rig.agent.run(), until=LONG)
     assert rig.names() == ["code", "paired", "unpaired", "error"] and waits(rig, "unpaired")
+
+
+def test_where_nobody_else_uses_the_store_it_is_all_the_same():
+    rig = Rig("wait", code_s=60, settings=PROMPT)
+    rig.store.is_shared = False
+
+    async def story():
+        for minute in (10, 20):
+            await rig.clock.sleep_until(minute * MINUTE)
+            rig.button.press()
+        rig.server.decide = "approve"
+        await rig.clock.sleep_until(30 * MINUTE)
+
+    rig.run_beside(story())
+    assert rig.names() == ["code", "expired", "code", "expired", "code", "paired"]
+    assert list(rig.store.values) == ["token"]

@@ -277,6 +277,9 @@ def small_firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The firmware's sources made small, with the portable tests as a part of the same program."""
     folder = tmp_path_factory.mktemp("small")
     trees = {name: ast.parse(file.read_text()) for name, file in image.sources().items()}
+    # Portable and tested, but of no use on a board.
+    following = micropython.ROOT / "agent/pairlet/following.py"
+    trees["pairlet/following.py"] = ast.parse(following.read_text())
     trees |= {file.name: ast.parse(file.read_text()) for file in (TESTS / "portable").glob("*.py")}
     before = sum(len(ast.unparse(tree)) for tree in trees.values())
     inline_constants(trees)
