@@ -142,13 +142,14 @@ def test_a_watchdog_is_fed_meanwhile(board: VirtualBoard) -> None:
     link.connect()
     link.prepare()
     fed: list[bytes] = []
-    real = board.board._start_watchdog
+    watchdog = board.board._watchdog
+    real = watchdog.start
 
     def heard(milliseconds: int) -> None:
         fed.append(b".")
         real(milliseconds)
 
-    board.call(setattr, board.board, "_start_watchdog", heard)
+    board.call(setattr, watchdog, "start", heard)
     link.write("/x", bytes(5000))
     board.until(lambda: len(fed) >= 5)
     link.close()

@@ -72,9 +72,7 @@ def test_the_level_decides_what_is_told(level: str, count: int) -> None:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_whatever_a_record_holds_it_is_one_printable_line(
-    form: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_whatever_a_record_holds_it_is_one_printable_line(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # What no encoding can write must not reach the report of the test run.
     monkeypatch.setattr(logging.getLogger("pairlet"), "propagate", False)
     nasty = "a\nb\x1b[2Jc\u202ed\ud800" + 5000 * "x"

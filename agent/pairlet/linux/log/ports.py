@@ -131,6 +131,7 @@ class LoggedStore:
     def __init__(self, store: "Store"):
         self._store = store
         self.is_shared = store.is_shared
+        self._is_told = False
 
     def load(self, name: str) -> bytes | None:
         """As ports.Store."""
@@ -161,6 +162,19 @@ class LoggedStore:
             if _ms_since(began) >= _LONG_WAIT_MS:
                 _store_log.debug("waited %s for another process that held the state folder", _since(began))
             yield
+
+    def claim(self, name: str) -> bool:
+        """As ports.Store."""
+        taken = self._store.claim(name)
+        if not taken and not self._is_told:
+            _store_log.debug("another process is at work on %s", name)
+        # It is asked for every second: once is news.
+        self._is_told = not taken
+        return taken
+
+    def release(self, name: str) -> None:
+        """As ports.Store."""
+        self._store.release(name)
 
 
 def _say_nothing(purpose: str) -> None:
