@@ -143,13 +143,13 @@ def test_a_watchdog_is_fed_meanwhile(board: VirtualBoard) -> None:
     link.prepare()
     fed: list[bytes] = []
     watchdog = board.board._watchdog
-    real = watchdog.start
+    real = watchdog.feed
 
-    def heard(milliseconds: int) -> None:
+    def heard() -> None:
         fed.append(b".")
-        real(milliseconds)
+        real()
 
-    board.call(setattr, watchdog, "start", heard)
+    board.call(setattr, watchdog, "feed", heard)
     link.write("/x", bytes(5000))
     board.until(lambda: len(fed) >= 5)
     link.close()
