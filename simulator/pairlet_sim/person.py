@@ -247,15 +247,23 @@ class Person:
     def _submit(self, page_url: str, form: Form, fields: list[tuple[str, str]]) -> requests.Response:
         address = urljoin(page_url, form.action)
         if form.method == "post":
-            return self._fetch("POST", address, fields)
+            # As browsers do, and as Django's protection against CSRF asks for under https.
+            page = urlsplit(page_url)
+            return self._fetch("POST", address, fields, {"Origin": f"{page.scheme}://{page.netloc}"})
         raise PageError("A form would put what a person types into a URL.")
 
-    def _fetch(self, method: str, uri: str, fields: list[tuple[str, str]] | None = None) -> requests.Response:
+    def _fetch(
+        self,
+        method: str,
+        uri: str,
+        fields: list[tuple[str, str]] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> requests.Response:
         # Neither address nor exception text goes into our sentences: a query may hold the user code.
         if urlsplit(uri).scheme not in ("http", "https"):
             raise PageError("An address on the way is neither http nor https.")
         try:
-            return self._browser.request(method, uri, data=fields, timeout=self._timeout_s)
+            return self._browser.request(method, uri, data=fields, headers=headers, timeout=self._timeout_s)
         except requests.exceptions.SSLError:
             raise NetworkError("The server's certificate is not one this person trusts.") from None
         except requests.exceptions.RequestException as error:
