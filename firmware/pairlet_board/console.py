@@ -2,7 +2,7 @@
 
 import sys
 
-from pairlet.core.screen import CODE, countdown, grouped
+from pairlet.core.screen import CODE, countdown
 
 from .words import TITLES, drawable, paragraphs
 
@@ -51,7 +51,7 @@ class ConsoleDisplay:
             return False
 
     def _code(self, screen: "Screen") -> str:
-        return grouped(drawable(screen.user_code, self._ascii))
+        return drawable(screen.user_code, self._ascii)
 
     def _sentence(self, screen: "Screen") -> str:
         """The whole screen in one line, without the time that is left."""

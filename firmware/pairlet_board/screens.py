@@ -9,7 +9,7 @@ a page of its own, where it is in full, and the pages take turns.
 """
 
 import framebuf
-from pairlet.core.screen import CODE, RUNNING, countdown, grouped
+from pairlet.core.screen import CODE, RUNNING, countdown
 
 from .memory import unload
 from .words import TITLES, chop, drawable, paragraphs, wrap
@@ -119,7 +119,7 @@ class PanelDisplay:
         """Every page as (lines of text or None for the QR code, where and how the code is drawn)."""
         panel = self._panel
         columns, rows = panel.width // 8, panel.height // 8
-        code = grouped(drawable(screen.user_code))
+        code = drawable(screen.user_code)
         pages: list[Any] = []
         if self._qr is not None:
             box = self._qr_box()

@@ -178,7 +178,7 @@ def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
 def code_screen(remaining_s: int = 600, *, complete: bool = True, message: str = "") -> Screen:
     return Screen(
         CODE,
-        user_code="WDJBMJHT",
+        user_code="WDJB-MJHT",
         verification_uri=ADDRESS,
         verification_uri_complete=ADDRESS + "?user_code=WDJB-MJHT" if complete else None,
         remaining_s=remaining_s,

@@ -1,6 +1,7 @@
 """The agent against another authorization server that nobody here wrote: django-oauth-toolkit (PyPI)."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,17 @@ def test_a_person_who_denies_is_exit_code_3(device: Device) -> None:
         agent.wait_for("denied")
         assert agent.end() == 3
     assert not device.is_paired()
+
+
+def test_the_code_as_the_screen_shows_it_is_taken(device: Device) -> None:
+    """This server takes a code to the letter: what a person copies must be what the server gave."""
+    with started("pair", *device.options, "--display", "plain") as agent:
+        code = agent.wait_for("code")
+        line = until(lambda: next((said for said in agent.errors if "enter" in said), ""), "the screen")
+        shown = re.search(r"code (\S+?)\.? ", line)
+        assert shown, line
+        type_in(device.toolkit, code["verification_uri"], shown[1])
+        assert agent.end() == 0
 
 
 def test_a_mistyped_code_pairs_nobody_and_the_right_one_does(device: Device) -> None:

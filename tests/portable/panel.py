@@ -189,7 +189,7 @@ def shows_large(panel, text, advance, left, top):
 def code_screen(remaining_s=600, **changes):
     """The screen of RFC 8628's example code, but for `changes` (fields of Screen)."""
     fields = {
-        "user_code": "WDJBMJHT",
+        "user_code": "WDJB-MJHT",
         "verification_uri": ADDRESS,
         "verification_uri_complete": ADDRESS + "?user_code=WDJB-MJHT",
         "remaining_s": remaining_s,

@@ -194,7 +194,7 @@ def test_a_new_code_begins_with_its_qr_code():
     shown.show(code_screen(600))
     shown.show(code_screen(594))
     assert not lit_box(panel, 64)
-    shown.show(code_screen(600, user_code="NEWCODES"))
+    shown.show(code_screen(600, user_code="NEWC-ODES"))
     assert lit_box(panel, 64)
     assert shows_large(panel, "NEWC-", 15, 64, 8)
 

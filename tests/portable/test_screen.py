@@ -11,41 +11,9 @@ from pairlet.core.screen import (
     UNPAIRED,
     Screen,
     countdown,
-    grouped,
 )
 
 ADDRESS = "https://example.com/device"
-
-
-def test_a_code_of_eight_comes_in_two_groups_of_four():
-    assert grouped("WDJBMJHT") == "WDJB-MJHT"
-
-
-def test_codes_that_divide_evenly_get_even_groups():
-    assert grouped("ABCDEF") == "ABC-DEF"
-    assert grouped("123456789") == "123-456-789"
-    assert grouped("ABCDEFGHIJKL") == "ABCD-EFGH-IJKL"
-
-
-def test_an_odd_length_leaves_a_short_last_group():
-    assert grouped("ABCDEFG") == "ABCD-EFG"
-    assert grouped("ABCDEFGHIJ") == "ABCD-EFGH-IJ"
-
-
-def test_a_short_code_stays_in_one_piece():
-    assert grouped("") == ""
-    assert grouped("12345") == "12345"
-
-
-def test_a_code_with_marks_of_its_own_stays_as_the_server_made_it():
-    for code in ("WDJB-MJHT", "wdjbmjht", "ABC DEF", "ABCÄEFGH"):
-        assert grouped(code) == code
-
-
-def test_grouping_keeps_every_character_in_its_order():
-    for size in range(30):
-        code = ("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")[:size]
-        assert grouped(code).replace("-", "") == code
 
 
 def test_countdown_reads_as_minutes_and_seconds():

@@ -19,7 +19,7 @@ KINDS = [STARTING, UNPAIRED, CODE, PAIRED, DENIED, EXPIRED, RUNNING, TROUBLE]
 def code_screen(**changes: Any) -> Screen:
     """A code of RFC 8628 section 3.2 with 14:32 to go, but for `changes` (fields of Screen)."""
     fields: dict[str, Any] = {
-        "user_code": "WDJBMJHT",
+        "user_code": "WDJB-MJHT",
         "verification_uri": ADDRESS,
         "verification_uri_complete": COMPLETE,
         "remaining_s": 872,

@@ -9,8 +9,6 @@ EXPIRED = "expired"
 RUNNING = "running"  # paired and at work: `message` is one line of state
 TROUBLE = "trouble"  # `message` says what is wrong, `advice` what to do
 
-_GROUPABLE = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-
 
 class Screen:
     """One picture: `kind` (a constant of this module) and the fields that kind needs.
@@ -47,21 +45,6 @@ class Screen:
 
     def __repr__(self) -> str:
         return f"<Screen {self.kind}>"
-
-
-def grouped(user_code: str) -> str:
-    """The user code in groups that a person can copy: "WDJBMJHT" becomes "WDJB-MJHT".
-
-    A code that has marks of its own is left as it is: the server chose its shape.
-    """
-    for character in user_code:
-        if character not in _GROUPABLE:
-            return user_code
-    size = len(user_code)
-    if size < 6:
-        return user_code
-    step = 4 if size % 4 == 0 else 3 if size % 3 == 0 else 4
-    return "-".join([user_code[start : start + step] for start in range(0, size, step)])
 
 
 def countdown(remaining_s: int) -> str:

@@ -68,7 +68,7 @@ def test_a_picture_into_a_pipe_that_nobody_reads_never_holds_up_the_agent() -> N
             display.show(code_screen(user_code="CODE%04d" % number))
         while "LAST-CODE" not in terminal.text():  # bounded by the test's time-out
             terminal.feed(os.read(reader, 65536))
-            display.show(code_screen(user_code="LASTCODE"))
+            display.show(code_screen(user_code="LAST-CODE"))
         display.close()
     terminal.feed(os.read(reader, 65536))
     os.close(reader)

@@ -17,7 +17,7 @@ ADDRESS = "https://example.com/device"
 COMPLETE = "https://example.com/device?user_code=WDJB-MJHT"
 
 
-def code_screen(remaining_s: int = 872, user_code: str = "WDJBMJHT") -> Screen:
+def code_screen(remaining_s: int = 872, user_code: str = "WDJB-MJHT") -> Screen:
     return Screen(
         CODE,
         user_code=user_code,
@@ -129,7 +129,7 @@ def test_a_line_that_takes_nothing_never_holds_up_the_agent() -> None:
         for number in range(3000):  # megabytes, and nobody reads
             display.show(code_screen(user_code="CODE%04d" % number))
         while "LAST-CODE" not in pty.terminal.text():  # bounded by the test's time-out
-            display.show(code_screen(user_code="LASTCODE"))
+            display.show(code_screen(user_code="LAST-CODE"))
             pty.read_some()
         pty.settle_on("Valid for 14:32")
         display.close()

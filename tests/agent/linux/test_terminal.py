@@ -232,7 +232,7 @@ def test_states_that_alternate_do_not_fill_the_scroll_back() -> None:
 def test_the_cursor_is_visible_after_every_show_and_below_the_picture() -> None:
     drawn = Drawn()
     for kind in KINDS:
-        drawn.show(Screen(kind, user_code="WDJBMJHT", verification_uri=ADDRESS, message="m"))
+        drawn.show(Screen(kind, user_code="WDJB-MJHT", verification_uri=ADDRESS, message="m"))
         assert drawn.terminal.cursor_visible
         assert not any(drawn.terminal.lines()[drawn.terminal.row :])
 

@@ -115,9 +115,9 @@ def test_a_terminal_that_is_held_up_never_holds_up_the_agent() -> None:
         display = TerminalDisplay(pty.stream)
         for number in range(3000):  # megabytes, and nobody reads: a plain write() would never return
             display.show(code_screen(user_code="CODE%04d" % number))
-        pty.settle(lambda terminal: "CODE-0" in terminal.text())
+        pty.settle(lambda terminal: "CODE0" in terminal.text())
         while "LAST-CODE" not in pty.terminal.text():  # the person reads on; the test's time-out bounds this
-            display.show(code_screen(user_code="LASTCODE"))
+            display.show(code_screen(user_code="LAST-CODE"))
             pty.read_some()
         pty.settle_on("Valid for 14:32")
         display.close()

@@ -11,7 +11,6 @@ from ...core.screen import (
     UNPAIRED,
     Screen,
     countdown,
-    grouped,
 )
 from .canvas import BAD, GOOD, STRONG, WARN, drawable
 
@@ -46,8 +45,8 @@ def body(screen: Screen) -> list[str]:
 
 
 def code_of(screen: Screen) -> str:
-    """The user code as it is shown, grouped."""
-    return grouped(drawable(screen.user_code))
+    """The user code as it is shown: as the server wrote it, since some servers take it to the letter."""
+    return drawable(screen.user_code)
 
 
 def validity(screen: Screen) -> str:
