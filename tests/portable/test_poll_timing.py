@@ -250,3 +250,15 @@ def test_polling_twice_without_an_answer_is_refused():
     sent(grant, 5000)
     refused(ProtocolError, grant.next_action, 5000)
     refused(ProtocolError, grant.next_action, 10**7)
+
+
+def test_item_18_a_clock_that_runs_too_fast_is_noticed():
+    # Told twice in a row, it adds a third: a clock that is 30 % fast would never catch up by five seconds.
+    assert pauses(grant_with_code(), [SLOW_DOWN, SLOW_DOWN, PENDING, PENDING, SLOW_DOWN, PENDING]) == [
+        5000,
+        10000,
+        20000,
+        20000,
+        20000,
+        26666,
+    ]
