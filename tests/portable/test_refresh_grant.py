@@ -280,3 +280,20 @@ def test_a_rotated_token_of_an_unusable_answer_is_to_be_kept():
     for nothing in (None, REFRESH_TOKEN, "\n"):
         kept = after(answer(token_members(token_type="mac", refresh_token=nothing)), previous=PREVIOUS).kept
         assert kept.token.refresh_token.reveal() == REFRESH_TOKEN and kept.previous.reveal() == PREVIOUS
+
+
+def test_an_error_does_not_bring_back_an_answer_that_was_lost():
+    grant = make_refresh()
+    refresh_tokens(grant, None, error("invalid_client"))
+    assert grant.state == REFUSED and grant.kept.refreshing_since == NOON
+    grant = make_refresh()
+    refresh_tokens(grant, None, answer(token_members(token_type="mac", refresh_token="rotated")))
+    assert grant.state == REFUSED and grant.kept.refreshing_since is None, "that was the answer"
+
+
+def test_the_new_token_lives_from_when_it_was_asked_for():
+    grant = make_refresh()
+    sent(grant, 1000)
+    # The device slept for an hour before it could read the answer.
+    grant.receive(answer(token_members(expires_in=3600)), 3_601_000)
+    assert grant.kept.token.expires_at == 3_601_000

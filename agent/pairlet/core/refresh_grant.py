@@ -13,7 +13,6 @@ from .token import Kept, Token
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .errors import OAuthError
-    from .secret import Secret
 
 READY = "ready"
 REFRESHING = "refreshing"
@@ -61,6 +60,7 @@ class RefreshGrant(Machine):
         self._token: Token = kept.token
         self._previous = kept.previous
         self._backoff = Backoff(2000, _LONGEST_BACKOFF_MS, seed)
+        self._sent_at = 0
         self.lost = kept.refreshing_since is not None
         self.kept = kept if self.lost else Kept(kept.token, kept.previous, since)
         self.error: PairletError | None = None
@@ -73,6 +73,8 @@ class RefreshGrant(Machine):
         if self.state == READY and now < self.due:
             return Wait(self.due)
         self.step("send")
+        # The new token's life counts from here: an answer may wait for hours in a device that is asleep.
+        self._sent_at = now
         assert self._token.refresh_token is not None
         # No scope: what was granted stays granted, and asking for more is forbidden.
         pairs = [("grant_type", "refresh_token"), ("refresh_token", self._token.refresh_token.reveal())]
@@ -91,12 +93,12 @@ class RefreshGrant(Machine):
         elif answer.kind == ERROR:
             self._receive_error(answer.error)
         else:
-            self._receive_token(answer.members, now)
+            self._receive_token(answer.members)
 
     def _receive_error(self, error: "OAuthError") -> None:
         self.fault = None
         if error.error != "invalid_grant":
-            self._refuse(error, self.kept.token, self.kept.previous)
+            self._refuse(error, self._still_kept())
         elif self._previous is not None:
             # The server may have lost what it gave us last; what it took for that may still be good.
             self._token = self._token.with_refresh_token(self._previous)
@@ -106,10 +108,10 @@ class RefreshGrant(Machine):
             self.error = error
             self.step("invalid_grant")
 
-    def _receive_token(self, members: "dict[str, object]", now: int) -> None:
+    def _receive_token(self, members: "dict[str, object]") -> None:
         sent = self._token.refresh_token
         try:
-            token = Token.from_answer(members, now, previous=self._token)
+            token = Token.from_answer(members, self._sent_at, previous=self._token)
         except ProtocolError as error:
             self._receive_unusable(members, error)
             return
@@ -125,13 +127,18 @@ class RefreshGrant(Machine):
         except ProtocolError:
             rotated = None
         if rotated is None or rotated == self._token.refresh_token:
-            self._refuse(error, self.kept.token, self.kept.previous)
+            self._refuse(error, self._still_kept())
         else:
-            self._refuse(error, self._token.with_refresh_token(rotated), self._token.refresh_token)
+            token = self._token.with_refresh_token(rotated)
+            self._refuse(error, Kept(token, self._token.refresh_token, None))
 
-    def _refuse(self, error: PairletError, token: Token, previous: "Secret | None") -> None:
+    def _still_kept(self) -> Kept:
+        """What we had. An answer that was lost is still lost: this one says nothing about it."""
+        return self.kept if self.lost else Kept(self.kept.token, self.kept.previous, None)
+
+    def _refuse(self, error: PairletError, kept: Kept) -> None:
         self.error = error
-        self.kept = Kept(token, previous, None)
+        self.kept = kept
         self.step("error")
 
     def transport_failed(self, now: int) -> None:
