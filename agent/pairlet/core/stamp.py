@@ -25,6 +25,7 @@ def age_ms(record: "dict[str, object]", now: int, wall: Wall, boot_id: str) -> i
     if boot_id and record.get("boot_id") == boot_id and isinstance(kept_at, int):
         return max(0, now - kept_at)
     if wall.state != UNSET and isinstance(kept_on, int):
+        # Both are whole seconds, so that almost one of them may not have passed.
         passed_s: int = wall.seconds - kept_on
-        return max(0, 1000 * passed_s)
+        return max(0, 1000 * passed_s - 999)
     return 0
