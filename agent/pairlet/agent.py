@@ -1,5 +1,6 @@
 """The agent: pairs when it must, keeps the token fresh, measures and publishes."""
 
+import asyncio
 from collections import namedtuple
 
 from .core.backoff import Backoff
@@ -8,13 +9,14 @@ from .core.outbox import Outbox
 from .core.screen import RUNNING, STARTING, Screen
 from .core.telemetry import Sample, Topics
 from .core.wall import UNSET
-from .drive import Patience, first_of
+from .drive import Patience, first_of, wait_for
 from .events import describe, tell_error
 from .keeper import TokenKeeper
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .core.client import Client
+    from .core.discovery import Discovery
     from .core.metadata import ServerMetadata
     from .core.token import Token
     from .device import Device
@@ -49,6 +51,9 @@ class Agent:
         self.ports = ports
         self._listener = emit
         self._metadata: ServerMetadata | None = None
+        # One search at a time; a search whose caller gave up goes on with the next.
+        self._finding = asyncio.Lock()
+        self._search: list[Discovery] = []
         self._last_trouble = ""
         self._seq = 0
         account = config.text("oauth.issuer") or config.text("oauth.token_endpoint")
@@ -198,7 +203,11 @@ class Agent:
         """Sleep until `due`, but no longer than the store may change unseen; see what has become of it."""
         clock, keeper = self.ports.clock, self.keeper
         look = clock.now() + keeper.look_again_ms()
-        await clock.sleep_until(look if due is None else min(due, look))
+        keeper.changed.clear()
+        # The link may have fetched a token that is due sooner.
+        await first_of(
+            clock.sleep_until(look if due is None else min(due, look)), wait_for(keeper.changed)
+        )
         if await keeper.look():
             if keeper.token is None:
                 reason = "another process removed the token"
@@ -228,12 +237,15 @@ class Agent:
 
     async def find(self, trouble: "Trouble") -> "ServerMetadata":
         """The server's metadata, looked for once. Raises what find_metadata does."""
-        if self._metadata is None:
-            from .discovery import find_metadata
+        async with self._finding:
+            if self._metadata is None:
+                from .discovery import find_metadata
 
-            ports = self.ports
-            self._metadata = await find_metadata(self.config, ports.http, ports.clock, ports.entropy, trouble)
-        return self._metadata
+                ports = self.ports
+                self._metadata = await find_metadata(
+                    self.config, ports.http, ports.clock, ports.entropy, trouble, self._search
+                )
+            return self._metadata
 
     def tell_trouble(self, error: "PairletError | None", pause_ms: int = 0) -> None:
         """Tell of trouble once, and go on after `pause_ms`."""

@@ -1,6 +1,6 @@
 """Where the authorization server's endpoints are: configured, discovered, or both."""
 
-from .core.discovery import Discovery
+from .core.discovery import ASKING, Discovery
 from .core.errors import ConfigError
 from .core.metadata import ENDPOINTS, ServerMetadata
 from .core.url import is_secure
@@ -14,10 +14,16 @@ if TYPE_CHECKING:
 
 
 async def find_metadata(
-    config: "Settings", http: "Http", clock: "Clock", entropy: "Entropy", trouble: "Trouble | None" = None
+    config: "Settings",
+    http: "Http",
+    clock: "Clock",
+    entropy: "Entropy",
+    trouble: "Trouble | None" = None,
+    unfinished: "list[Discovery] | None" = None,
 ) -> ServerMetadata:
     """The server's metadata. A configured endpoint wins over the server's, and is enough without an issuer.
 
+    `unfinished`: where a search is kept whose caller gave up; the next one goes on there, and keeps its pace.
     Raises ConfigError when nothing is configured, what Discovery ended with when there is no metadata
     to be found, and whatever `trouble` raises.
     """
@@ -31,8 +37,14 @@ async def find_metadata(
                 "Set oauth.issuer in pairlet.toml, or give --issuer URL.",
             )
         return ServerMetadata(None, configured)
-    discovery = Discovery(issuer, entropy.random_bytes(4), insecure_http)
+    begun = [] if unfinished is None else unfinished
+    if not begun:
+        begun.append(Discovery(issuer, entropy.random_bytes(4), insecure_http))
+    discovery = begun[0]
+    if discovery.state == ASKING:
+        discovery.transport_failed(clock.now())  # the exchange was cut short
     await drive(discovery, http, clock, trouble)
+    begun.clear()
     found = discovery.metadata
     if found is None:
         assert discovery.error is not None

@@ -5,12 +5,14 @@ import json
 
 from .core.errors import ConfigError, ProtocolError, StoreError
 from .core.token import Kept
+from .core.wall import SYNCED
 from .events import tell_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .core.client import Client
     from .core.metadata import ServerMetadata
+    from .core.refresh_grant import RefreshGrant
     from .core.token import Token
     from .drive import Trouble
     from .events import Emit
@@ -30,7 +32,8 @@ class TokenKeeper:
 
     `account`: what the token is bound to, (issuer or token endpoint, client_id); it must not travel
     to another server. `emit(event, **fields)` hears "refreshed" and "unpaired", and "error" when a
-    stored token had to be set aside. `kept` is what counts, None when the device is not paired.
+    stored token had to be set aside. `kept` is what counts, None when the device is not paired;
+    `changed` is set whenever that has changed.
     """
 
     def __init__(
@@ -48,6 +51,10 @@ class TokenKeeper:
         # What was last seen on the disk; what is not saved yet may only replace that.
         self._on_disk: bytes | None = None
         self.kept: Kept | None = None
+        self.changed = asyncio.Event()
+        # A refresh that has not ended although its caller gave up, and until when the server is left alone.
+        self.grant: RefreshGrant | None = None
+        self.rest_until = 0
 
     @property
     def token(self) -> "Token | None":
@@ -62,7 +69,7 @@ class TokenKeeper:
         """
         data = self.store.load(_NAME)
         mark = None if data is None else _mark(data)
-        if self.kept is not None and mark == self._on_disk:
+        if self.kept is not None and mark == self._on_disk and not self._may_learn_end():
             return self.token
         kept = None if data is None else self._read(data)
         # What was damaged on the disk while it is whole in memory is saved again.
@@ -70,7 +77,14 @@ class TokenKeeper:
         self._on_disk = None if kept is None else mark
         if self.is_saved:
             self.kept = kept
+            self.changed.set()
         return self.token
+
+    def _may_learn_end(self) -> bool:
+        """Whether the clock has been set since a token was read whose end it did not know then."""
+        token = self.token
+        unknown = token is not None and token.expires_in is not None and token.expires_at is None
+        return unknown and self.clock.wall().state == SYNCED
 
     def save(self, token: "Token") -> None:
         """Make the token of a new pairing the one that counts: on disk first. Raises StoreError."""
@@ -88,6 +102,11 @@ class TokenKeeper:
         self._on_disk = _mark(data)
         self.is_saved = True
         self.kept = kept
+        self.changed.set()
+
+    def save_anyhow(self, token: "Token") -> None:
+        """As save(), but what the disk has no room for counts all the same; see keep_anyhow."""
+        self.keep_anyhow(Kept(token, None, None))
 
     def keep_anyhow(self, kept: Kept) -> None:
         """As keep(); without room on the disk it counts all the same, and look() tries later.
@@ -98,6 +117,7 @@ class TokenKeeper:
             self.keep(kept)
         except StoreError as error:
             self.kept, self.is_saved = kept, False
+            self.changed.set()
             tell_error(self.emit, error)
 
     async def look(self) -> bool:
@@ -137,6 +157,7 @@ class TokenKeeper:
         """Un-pair: remove the token, and nothing else. Raises StoreError."""
         self.store.delete(_NAME)
         self.kept = None
+        self.changed.set()
         self.emit("unpaired", reason=reason)
 
     def worked(self, token: "Token") -> None:

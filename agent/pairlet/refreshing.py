@@ -1,7 +1,7 @@
 """A refresh from its note on the disk to the new token on the disk. A board forgets this in between."""
 
 from .core.errors import TransportError, UnpairedError
-from .core.refresh_grant import ENDED, REFRESHED, REJECTED, RefreshGrant
+from .core.refresh_grant import ENDED, REFRESHED, REFRESHING, REJECTED, RefreshGrant
 from .core.wall import UNSET
 from .drive import EXCHANGED, advance, uninterrupted
 from .events import tell_error
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # How long a stop waits for the answer to a refresh under way.
 _FAREWELL_MS = 5000
+# How long a server that has refused is left alone by whoever comes next.
+_REST_MS = 2000
 
 
 async def refresh(
@@ -37,7 +39,8 @@ async def refresh(
     sent = keeper.token
     clock = keeper.clock
     async with keeper.busy:
-        grant: RefreshGrant | None = None
+        grant = _unfinished(keeper)
+        await clock.sleep_until(keeper.rest_until)
         while True:
             async with keeper.store.lock():
                 keeper.load()
@@ -49,18 +52,29 @@ async def refresh(
                         return
                     # Another process was faster, long ago: what we were about to send is dead.
                     sent, grant = kept.token, None
-                if grant is None or grant.state in ENDED:
-                    grant = _begin(keeper, kept, metadata, client)
+                if grant is None or grant.state in ENDED or not grant.kept.token.is_same(kept.token):
+                    grant = keeper.grant = _begin(keeper, kept, metadata, client)
                 elif kept is not grant.kept:
                     keeper.keep(grant.kept)
                 # The answer may hold the only refresh token that is still good.
                 step = await uninterrupted(_exchange(keeper, grant, http), clock, _FAREWELL_MS)
                 if grant.state == REFRESHED:
                     return
+            keeper.rest_until = grant.due
             if step.kind == EXCHANGED and trouble is not None:
                 trouble(step.error, grant.due - clock.now())
             # Outside the lock, and without touching the machine: next_action would hand out the request.
             await clock.sleep_until(grant.due)
+
+
+def _unfinished(keeper: "TokenKeeper") -> "RefreshGrant | None":
+    """Where a caller that gave up was: whoever comes next goes on from there, and keeps its pace."""
+    grant = keeper.grant
+    if grant is not None and grant.state == REFRESHING:
+        # The exchange was cut short, and the server may have acted.
+        grant.transport_failed(keeper.clock.now())
+        keeper.rest_until = grant.due
+    return grant
 
 
 def _begin(
@@ -86,6 +100,9 @@ def _begin(
 async def _exchange(keeper: "TokenKeeper", grant: RefreshGrant, http: "Http") -> "Step":
     """One exchange, and what it means for the store, in one piece."""
     step = await advance(grant, http, keeper.clock)
+    if grant.state in ENDED:
+        keeper.grant = None
+        keeper.rest_until = 0 if grant.state == REFRESHED else keeper.clock.now() + _REST_MS
     if grant.state == REJECTED:
         _end(keeper, grant)
     elif grant.kept is not keeper.kept:

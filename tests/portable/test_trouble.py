@@ -309,7 +309,7 @@ def test_a_command_does_not_wait_for_an_hour_because_a_server_asks_it_to():
         assert again.clock.now() - began < 10000
         begun = len(again.http.log)
         again.run(again.agent.run(), until=again.clock.now() + 59 * MINUTE)
-        assert len(again.http.log) == begun + 1 and "unpaired" not in again.names()
+        assert len(again.http.log) <= begun + 1 and "unpaired" not in again.names()
 
 
 def test_a_short_pause_is_waited_for():
