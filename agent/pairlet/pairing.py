@@ -10,6 +10,8 @@ from .pending import NAME, PendingCode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .agent import Agent
     from .core.device_grant import DeviceCode
     from .core.errors import PairletError
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from .core.token import Token
     from .drive import Patience, Step, Trouble
     from .ports import Store
+
+    Keep = Callable[[Token], None]
 
 # What the first request carries anyway (RFC 6749 section 3.2: a parameter must not repeat).
 _OWN_PARAMETERS = ("client_id", "client_secret", "scope", "device_id", "device_name")
@@ -30,7 +34,7 @@ _ROOM_BYTES = 2048
 async def pair_once(agent: "Agent", patience: "Patience | None") -> "Token":
     """One code, one person, one token, for a command; see Agent.pair."""
     try:
-        return await show_one_code(agent, patience or agent.tell_trouble)
+        return await show_one_code(agent, patience or agent.tell_trouble, agent.keeper.save)
     except OAuthError as error:
         kind = {"access_denied": DENIED, "expired_token": EXPIRED}.get(error.error)
         if kind is not None:
@@ -38,13 +42,13 @@ async def pair_once(agent: "Agent", patience: "Patience | None") -> "Token":
         raise
 
 
-async def show_one_code(agent: "Agent", trouble: "Trouble", fresh: bool = True) -> "Token":
+async def show_one_code(agent: "Agent", trouble: "Trouble", keep: "Keep", fresh: bool = True) -> "Token":
     """Show a code until it has ended; return the token, which is stored then.
 
     It is the code that was on the screen before a restart, if it is still good, else a `fresh` one if
     that may be. While another process of this device is at it, its code is shown and only that process
     polls. `trouble` hears what goes wrong until there is a code, and may raise to give up; after that
-    only the grant's own end counts.
+    only the grant's own end counts. `keep(token)`: the keeper's way to make the token count.
     Raises OAuthError (access_denied, expired_token, others), ProtocolError, StoreError, UnpairedError
     when that other process gave up or there is no code to go on with, and what `trouble` raises.
     """
@@ -64,7 +68,7 @@ async def show_one_code(agent: "Agent", trouble: "Trouble", fresh: bool = True) 
                 return token
         try:
             token = follower.outcome() if follower else None
-            return token or await _lead(agent, pending, trouble, fresh)
+            return token or await _lead(agent, pending, trouble, keep, fresh)
         finally:
             store.release(NAME)
     except OAuthError as error:
@@ -85,14 +89,16 @@ def is_under_way(agent: "Agent") -> bool:
         store.release(NAME)
 
 
-async def _lead(agent: "Agent", pending: PendingCode, trouble: "Trouble", fresh: bool) -> "Token":
+async def _lead(
+    agent: "Agent", pending: PendingCode, trouble: "Trouble", keep: "Keep", fresh: bool
+) -> "Token":
     """Show a code and poll, as the only process that does."""
     _make_sure_of_room(agent.ports.store)
     resumed = _resumed(agent, pending)
     if resumed is not None:
         grant, metadata = resumed
         try:
-            return await Pairing(grant, metadata, pending, agent, trouble).run()
+            return await Pairing(grant, metadata, pending, agent, trouble, keep).run()
         except OAuthError as error:
             # Before its time the server knows it no more: spent in the very moment of the power cut, or
             # older than anybody knew. That is nobody's answer.
@@ -103,7 +109,7 @@ async def _lead(agent: "Agent", pending: PendingCode, trouble: "Trouble", fresh:
         raise UnpairedError("the code that was under way is gone")
     agent.ports.display.show(Screen(STARTING, message="asking the server for a code"))
     metadata = await agent.find(trouble)
-    return await Pairing(_new_grant(agent, metadata), metadata, pending, agent, trouble).run()
+    return await Pairing(_new_grant(agent, metadata), metadata, pending, agent, trouble, keep).run()
 
 
 def _make_sure_of_room(store: "Store") -> None:
@@ -182,6 +188,7 @@ class Pairing:
         pending: PendingCode,
         agent: "Agent",
         trouble: "Trouble",
+        keep: "Keep",
     ):
         self._grant = grant
         self._metadata = metadata
@@ -189,6 +196,7 @@ class Pairing:
         self._agent = agent
         self._clock = agent.ports.clock
         self._patience = trouble
+        self._keep = keep
         self._trouble = ""
         self._told = False
         # What is stored of the grant's pace; None: nothing is stored.
@@ -226,7 +234,7 @@ class Pairing:
         token = self._grant.token
         if token is not None:
             async with self._agent.ports.store.lock():
-                self._agent.keeper.save(token)
+                self._keep(token)
         if self._grant.state in ENDED:
             self._forget_code()
         elif self._grant.code is not None:
@@ -238,8 +246,7 @@ class Pairing:
     def _keep_code(self) -> None:
         """Store the code once it is known, which is before anybody sees it, and when its pace changes."""
         pace = (self._grant.interval_ms, self._grant.not_before)
-        if pace != self._kept:
-            self._pending.save(self._grant, self._metadata)
+        if pace != self._kept and self._pending.save(self._grant, self._metadata):
             self._kept = pace
 
     def _forget_code(self) -> None:

@@ -44,8 +44,9 @@ class PendingCode:
         self._clock = clock
         self._emit = emit
 
-    def save(self, grant: "DeviceGrant", metadata: "ServerMetadata") -> None:
-        """Keep the code that `grant` polls for. Without room on the disk a restart has to do without it."""
+    def save(self, grant: "DeviceGrant", metadata: "ServerMetadata") -> bool:
+        """Keep the code that `grant` polls for. False when the disk does not take it: a restart has to do
+        without it."""
         clock = self._clock
         record = grant.snapshot(clock.now())
         record.update(stamp(clock.now(), clock.wall(), clock.boot_id()))
@@ -53,7 +54,7 @@ class PendingCode:
         record["issuer"] = metadata.issuer or ""
         for name in _ENDPOINTS:
             record[name] = getattr(metadata, name)
-        self._try(lambda: self._store.save(NAME, json.dumps(record).encode()))
+        return self._try(lambda: self._store.save(NAME, json.dumps(record).encode()))
 
     def delete(self) -> None:
         """The pairing has ended, or the code is of no use."""
@@ -119,12 +120,14 @@ class PendingCode:
             raise ProtocolError("the record has another version")
         return record
 
-    def _try(self, act: "Callable[[], None]") -> None:
+    def _try(self, act: "Callable[[], None]") -> bool:
         # A pairing does not fail for what is a comfort to the next start.
         try:
             act()
         except StoreError as error:
             tell_error(self._emit, error)
+            return False
+        return True
 
 
 def forget(store: "Store") -> None:

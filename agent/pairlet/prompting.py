@@ -73,7 +73,8 @@ def _after(agent: "Agent", error: OAuthError, left: int) -> "tuple[str, int]":
 
 
 async def _show_one_code(agent: "Agent", fresh: bool) -> None:
-    await show_one_code(agent, agent.tell_trouble, fresh)
+    # A disk that has failed since there was room on it must not cost what a person has just approved.
+    await show_one_code(agent, agent.tell_trouble, agent.keeper.save_anyhow, fresh)
 
 
 async def _announce_next(agent: "Agent") -> None:

@@ -19,6 +19,7 @@ HEAPS = {
     "test_agent": "1M",  # the whole agent compiled from source, a model server, and its tests
     "test_clock_states": "2M",  # as test_agent, over hours
     "test_keeping": "4M",  # as test_agent, with several agents at once
+    "test_pace": "2M",  # as test_agent, over hours
     "test_revocation": "2M",  # as test_agent
     "test_trouble": "4M",  # as test_agent, over whole days
     "test_resume": "4M",  # as test_agent, and many starts
