@@ -171,14 +171,14 @@ def test_a_board_with_a_watchdog_of_its_own(tmp_path: Path, key_file: str, dead_
         board.wait_for_boot()
         line = ["flash", board.serial_path, "--no-console"]
         assert run(*line, "--config", str(tmp_path / "config.json")).returncode == 0
-        board.until(lambda: board.board._watchdog._timeout_ms > 0)
+        board.until(lambda: board.board.state()["watchdog"])
         boots = board.boots
         # One option changes one setting; the rest is what the board has.
         answer = run(*line, "--client-id", "another")
         assert answer.returncode == 0, answer.stderr
         board.wait_for_boot(boots + 2)
         assert board.board.reset_cause == 2, "it was the watchdog that ended it"
-        board.until(lambda: board.board._watchdog._timeout_ms > 0)
+        board.until(lambda: board.board.state()["watchdog"])
         config["oauth"]["client_id"] = "another"
         assert settings_on(board) == config
 

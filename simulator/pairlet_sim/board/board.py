@@ -319,6 +319,7 @@ class Board:
             "powered": self.powered,
             "booted": self.booted,
             "boots": self.boots,
+            "watchdog": self._watchdog.runs,
             "wifi": world.wifi.up,
             "access_point": world.wifi.on,
             "clock": round(world.registers.clock()),

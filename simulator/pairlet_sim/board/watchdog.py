@@ -23,6 +23,11 @@ class Watchdog:
         self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def runs(self) -> bool:
+        """Whether it was started."""
+        return self._timeout_ms > 0
+
     def start(self, milliseconds: int) -> None:
         """From now on it wants food so often."""
         self._timeout_ms = milliseconds
