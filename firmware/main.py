@@ -42,19 +42,15 @@ _WIFI = ["ssid", "key", "hostname", "country"]
 _FOR_AN_EXCHANGE = ["pairlet_board.http", "pairlet_board.http_parser"]
 _TO_FIND = ["pairlet.discovery", "pairlet.core.discovery"]
 _TO_PAIR = _TO_FIND + [
-    "pairlet.prompting",
-    "pairlet.pairing",
-    "pairlet.pending",
-    "pairlet.core.stamp",
-    "pairlet.unpairing",
-    "pairlet.refreshing",
-    "pairlet.core.device_grant",
-    "pairlet.core.refresh_grant",
-    "pairlet.core.revocation",
-    "pairlet.core.token_record",
-    "pairlet.core.answer",
+    "pairlet.prompting", "pairlet.pairing", "pairlet.pending", "pairlet.core.stamp", "pairlet.unpairing",
+    "pairlet.refreshing", "pairlet.core.device_grant", "pairlet.core.refresh_grant",
+    "pairlet.core.revocation", "pairlet.core.token_record", "pairlet.core.answer",
     "pairlet.core.json_object",
-]
+]  # fmt: skip
+_TO_PUBLISH = [
+    "pairlet.link", "pairlet.core.mqtt",
+    "pairlet_board.mqtt", "pairlet_board.mqtt_session", "pairlet_board.mqtt_packets",
+]  # fmt: skip
 _RESTART_MS = 60000
 # What may wait for the broker unless told otherwise: the heap is small.
 _BUFFER_BYTES = 8192
@@ -183,6 +179,7 @@ class Mqtt:
         self._config = config
         self._device_id = device_id
         self._client: Any = None
+        self.was_unpaired = False  # then the next disconnect makes room for pairing anew
 
     async def connect(self, credentials: "Credentials", will: "Message | None") -> bool:
         """See pairlet.ports.Mqtt."""
@@ -192,12 +189,8 @@ class Mqtt:
             from pairlet_board.mqtt_session import Session
 
             config = self._config
-            session = Session(
-                config.text("mqtt.client_id") or self._device_id,
-                config.integer("mqtt.keep_alive") // 1000,
-                window=4,
-                most=1024,
-            )
+            client_id = config.text("mqtt.client_id") or self._device_id
+            session = Session(client_id, config.integer("mqtt.keep_alive") // 1000, window=4, most=1024)
             self._client = BoardMqtt(
                 session,
                 config.text("mqtt.url"),
@@ -215,6 +208,10 @@ class Mqtt:
         """See pairlet.ports.Mqtt."""
         if self._client is not None:
             await self._client.disconnect()
+        if self.was_unpaired:
+            self.was_unpaired = False
+            self._client = self.publish = self.subscribe = self.next_event = None
+            unload(_TO_PUBLISH)
 
 
 def make_context(config: Settings, table: str) -> "SSLContext | None":
@@ -295,7 +292,7 @@ class Firmware:
             gc.collect()
             try:
                 await first_of(self.agent.run(), self._unpair_on_long_press())
-            except PairletError as error:
+            except (PairletError, MemoryError) as error:
                 tell(self.display, error)
                 await self.clock.sleep_until(self.clock.now() + _RESTART_MS)
 
@@ -326,6 +323,8 @@ class Firmware:
             unload(_TO_FIND)
         elif event in ("mqtt_connected", "refreshed"):
             unload(_TO_PAIR)
+        elif event == "unpaired" and self.agent.ports.mqtt is not None:
+            self.agent.ports.mqtt.was_unpaired = True
         # One line an event for whoever has the console open; the payload of none holds a secret.
         if event != "published" and self.display_is_not_the_console():
             print(event, " ".join(["%s=%s" % (name, fields[name]) for name in sorted(fields)]))
@@ -354,11 +353,12 @@ def _is_down(number: "int | None") -> "Callable[[], bool] | None":
     return lambda: not pin.value()
 
 
-def tell(display: "Display", error: PairletError) -> None:
+def tell(display: "Display", error: "PairletError | MemoryError") -> None:
     """Show `error` and print it: what happened and what to do."""
-    display.show(Screen(TROUBLE, message=str(error), advice=error.advice))
+    advice: str = getattr(error, "advice", "It tries again; restart the board if this comes back.")
+    display.show(Screen(TROUBLE, message=str(error), advice=advice))
     print("pairlet:", error)
-    print(error.advice)
+    print(advice)
 
 
 def _forget_start() -> None:

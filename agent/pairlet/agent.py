@@ -137,6 +137,7 @@ class Agent:
                 ended = True
 
     async def _pair_first(self, ended: bool) -> None:
+        self._link = None  # what it takes is room that pairing needs
         # In a frame of its own: a name in run()'s would keep the module for ever.
         from .prompting import pair_with_people
 

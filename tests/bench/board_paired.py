@@ -84,7 +84,7 @@ def wait(board: VirtualBoard, look: Callable[[], _Result | None]) -> _Result:
     while time.monotonic() < deadline:
         if (found := look()) is not None:
             return found
-        if "MemoryError" in board.console:
+        if "memory allocation failed" in board.console:  # as MicroPython says it
             raise Full(f"the board ran out of memory; it said: {board.console[-1500:]}")
         if board.console.endswith(">>> "):
             break  # the program has ended

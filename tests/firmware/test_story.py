@@ -285,7 +285,7 @@ def test_wifi_lost_and_back(scene):
     assert sorted(set(numbers)) == list(range(max(numbers) + 1))
 
 
-def test_a_long_press_un_pairs(scene):
+def test_a_long_press_un_pairs_and_somebody_else_may_pair(scene):
     scene = scene()
     with scene.board() as board:
         approve(scene, board)
@@ -294,7 +294,9 @@ def test_a_long_press_un_pairs(scene):
         board.press(BUTTON)
         board.wait_for_console("unpaired ", since=mark, timeout=60)
         board.release(BUTTON)
-        board.wait_for_console("code ", since=mark, timeout=60)
+        before = len(scene.telemetry())
+        approve(scene, board, since=mark)
+        scene.subscriber.wait_for(lambda seen: len(scene.telemetry()) > before, timeout=60)
     assert "revocation" in str(scene.server.server.events)
 
 
