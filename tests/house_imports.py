@@ -13,6 +13,8 @@ from house_finding import Finding, walk
 ROOTS = ("agent/pairlet/linux/cli.py", "agent/pairlet/linux/commands*.py", "agent/pairlet/__main__.py")
 FIRMWARE_ROOTS = ("firmware/main.py", "firmware/boot.py")
 VIRTUAL_BOARD_ROOTS = ("simulator/pairlet_sim/board/root*.py", "simulator/pairlet_sim/board/__main__.py")
+# Where the real agent is put into a simulated world; what surrounds it there knows values alone.
+SOAK_ROOTS = tuple(f"simulator/pairlet_sim/soak/{name}.py" for name in ("process", "system_calls", "world"))
 # Peers of the agent in the tests: they must not share its reading of the RFCs.
 INDEPENDENT = ("authserver", "broker", "console")
 
@@ -30,6 +32,9 @@ def _allowed(layers: str, modules: str | None) -> Allowed:
     return Allowed(frozenset(layers.split()), None if modules is None else frozenset(modules.split()))
 
 
+# What ports and screens speak in, and nothing that decides.
+_VALUES = " ".join(f"pairlet.core.{name}" for name in ("errors", "http", "mqtt", "screen", "wall"))
+
 TABLE = {
     "core": _allowed("core", "json struct binascii hashlib collections"),
     "shell": _allowed("core shell package", "asyncio json collections"),
@@ -42,6 +47,10 @@ TABLE = {
     "sim/board": _allowed("core package sim sim/board sim/clock sim/faults", None),
     "virtual board root": _allowed("core package shell sim sim/board sim/clock sim/faults", None),
     **{f"sim/{name}": _allowed(f"sim sim/{name} sim/clock sim/faults", None) for name in INDEPENDENT},
+    # Written from the RFCs, as the peers above are.
+    "soak/model": _allowed("soak/model", None),
+    "sim/soak": _allowed(f"sim/soak soak/model sim/command_line {_VALUES}", None),
+    "soak root": _allowed("core shell package sim/soak soak/model pairlet.linux.store", None),
     "sim/faults": _allowed("sim sim/faults sim/authserver sim/person sim/command_line", None),
     "sim/conformance": _allowed(
         "sim sim/conformance sim/faults sim/authserver sim/command_line sim/process_group", None
@@ -56,6 +65,7 @@ def layer_of_file(path: str) -> str:
         (ROOTS, "linux root"),
         (FIRMWARE_ROOTS, "firmware root"),
         (VIRTUAL_BOARD_ROOTS, "virtual board root"),
+        (SOAK_ROOTS, "soak root"),
     ):
         if any(file.match(pattern) for pattern in patterns):
             return layer
@@ -78,6 +88,8 @@ def layer_of_module(name: str, *, known: bool = False) -> str:
     parts = [part for part in name.split(".") if part != "__init__"]
     if parts[:1] == ["pairlet_board"]:
         return "board"
+    if parts[:3] == ["pairlet_sim", "soak", "model"]:
+        return "soak/model"
     if parts[:1] == ["pairlet_sim"]:
         return "/".join(["sim", *parts[1:2]])
     if parts[:1] != ["pairlet"]:
@@ -143,7 +155,9 @@ def _judge(layer: str, imported: Import) -> str:
     if target == "ports" and layer != "core":
         return "" if imported.for_types else "pairlet.ports is for type checkers: under TYPE_CHECKING only"
     allowed = TABLE[layer]
-    if target in _OURS or target == "sim" or target.startswith("sim/"):
+    if imported.module in allowed.layers or full in allowed.layers:
+        return ""
+    if target in _OURS or target == "sim" or target.startswith(("sim/", "soak/")):
         return "" if target in allowed.layers else f"{layer} may not import {full}, which is {target}"
     return _judge_foreign(layer, allowed, imported)
 

@@ -38,7 +38,8 @@ def command(arguments: list[str]) -> int:
         return int(stop.code or 0)
     run: Callable[[argparse.Namespace], Any] = options.run
     try:
-        return int(asyncio.run(run(options)))
+        outcome = run(options)
+        return int(asyncio.run(outcome) if asyncio.iscoroutine(outcome) else outcome)
     except ImportError as error:
         return _complain(_MISSING.format(error.name or error), USAGE)
     except CommandError as error:
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_conformance(
         commands.add_parser("conformance", help="run a client against all that goes wrong, and judge it")
     )
+    _add_soak(commands.add_parser("soak", help="years of the agent in minutes, with all that goes wrong"))
     return parser
 
 
@@ -130,6 +132,13 @@ def _add_conformance(parser: argparse.ArgumentParser) -> None:
 
     add_options(parser)
     parser.set_defaults(run=_conformance)
+
+
+def _add_soak(parser: argparse.ArgumentParser) -> None:
+    from .soak.options import add_options
+
+    add_options(parser)
+    parser.set_defaults(run=_soak)
 
 
 async def _authserver(options: argparse.Namespace) -> int:
@@ -306,6 +315,13 @@ def _announce_broker(options: argparse.Namespace, url: str) -> None:
         f"It takes access tokens of {options.issuer} as passwords. In a device's pairlet.toml:\n"
         f'  [mqtt]\n  url = "{url}"\n\nCtrl-C stops the broker.'
     )
+
+
+def _soak(options: argparse.Namespace) -> int:
+    """Live the years. No event loop of its own: each simulated process brings one."""
+    from .soak.command import run
+
+    return run(options)
 
 
 def _sentence(error: Exception) -> str:

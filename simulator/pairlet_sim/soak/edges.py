@@ -1,0 +1,126 @@
+"""The small ports of a simulated process: clock, entropy, sensors, display and button."""
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+from typing import TYPE_CHECKING
+
+from pairlet.core.screen import Screen
+from pairlet.core.wall import SYNCED, Wall
+
+from .clock import DeviceClock, is_believable
+from .schedule import ProcessLoop
+
+if TYPE_CHECKING:
+    from asyncio import Future
+
+
+class Clock:
+    """The Clock port on virtual time."""
+
+    def __init__(self, loop: ProcessLoop, device: DeviceClock):
+        self._loop = loop
+        self._schedule = loop.schedule
+        self._device = device
+        # Unix time that has surely come, when the device's clock read 0.
+        self._floor_s = 0
+
+    def now(self) -> int:
+        """Milliseconds since boot, as the device counts them."""
+        return self._device.now(self._schedule.now)
+
+    async def sleep_until(self, until: int) -> None:
+        """Until the device reads `until`, whatever becomes of its clock meanwhile."""
+        loop, schedule = self._loop, self._schedule
+        if loop.ended or until <= self.now():
+            await asyncio.sleep(0)
+            return
+        while until > self.now():
+            future = loop.create_future()
+            schedule.at(self._device.true_time_of(until), loop, _wake, future)
+            await future
+
+    def wall(self) -> Wall:
+        """Calendar time with its trust."""
+        floor_s = self._floor_s + self.now() // 1000 if self._floor_s else 0
+        return self._device.wall(floor_s, self._schedule.now)
+
+    def learn(self, seconds: int) -> None:
+        """It is not before `seconds`."""
+        if is_believable(seconds):
+            self._floor_s = max(self._floor_s, seconds - self.now() // 1000)
+
+    def is_right(self) -> bool:
+        """Whether the device trusts its calendar, and rightly so."""
+        return not self._device.wall_offset_s and self.wall().state == SYNCED
+
+    def boot_id(self) -> str:
+        """Names this boot, or "" on a device that can't."""
+        return self._device.boot_id
+
+
+def _wake(future: "Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+class Entropy:
+    """Bytes by chance, the same in every run of a seed."""
+
+    def __init__(self, chance: Random, loop: ProcessLoop):
+        self._chance = chance
+        self._loop = loop
+
+    def random_bytes(self, count: int) -> bytes:
+        """Random bytes."""
+        return bytes(count) if self._loop.ended else self._chance.randbytes(count)
+
+
+class Sensors:
+    """One value. `taken()` is told of each sample."""
+
+    def __init__(self, taken: Callable[[], None]):
+        self._taken = taken
+
+    def read(self) -> dict[str, int | float]:
+        """One sample."""
+        self._taken()
+        return {"celsius": 21.5}
+
+
+class Display:
+    """Shows screens to `look`."""
+
+    def __init__(self, look: Callable[[Screen], None]):
+        self._look = look
+
+    def show(self, screen: Screen) -> None:
+        """Replace what is shown."""
+        self._look(screen)
+
+    def close(self) -> None:
+        """Nothing to leave behind."""
+
+
+class Button:
+    """A button that a model person presses."""
+
+    advice = "For a code press the button."
+
+    def __init__(self, loop: ProcessLoop):
+        self._loop = loop
+        self._waiting: list[asyncio.Future[None]] = []
+
+    def press(self) -> None:
+        """Somebody presses it."""
+        for future in self._waiting:
+            _wake(future)
+
+    async def pressed(self) -> None:
+        """Until it is pressed."""
+        future = self._loop.create_future()
+        self._waiting.append(future)
+        try:
+            await future
+        finally:
+            self._waiting.remove(future)

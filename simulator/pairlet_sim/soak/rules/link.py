@@ -1,0 +1,232 @@
+"""Rules 6, 7 and 8 on the way to the broker: skip no sample, leave the dead, come back one by one."""
+
+import json
+from typing import TYPE_CHECKING
+
+from ..weather import SECOND_MS
+
+if TYPE_CHECKING:
+    from ..process import Process
+    from ..world import World
+
+_SILENT_MS = 20 * SECOND_MS
+_LEAST_PAUSE_MS = 400
+# A connection that lasted so long was a good one.
+_STABLE_MS = 30 * SECOND_MS
+_MOST_ATTEMPTS, _WINDOW_MS = 45, 20 * 60 * SECOND_MS
+_SPREAD_FROM = 6
+# MQTT 5: topic name invalid, packet too large, payload format invalid. Such a message will never be taken.
+_UNFIT = (0x90, 0x95, 0x99)
+
+
+def skips_no_sample(seq: int, owed: int) -> str:
+    """A sample leaves the outbox on a good acknowledgement only, or with word of the gap."""
+    return (
+        f"it sent sample {seq}, and {owed} was neither acknowledged nor reported as dropped"
+        if seq > owed
+        else ""
+    )
+
+
+def drops_only_without_room(count: int, waiting: int, disliked: bool, buffer_bytes: int) -> str:
+    """The bounds drop the oldest, or the broker will never take one."""
+    full = 40 * waiting >= buffer_bytes // 4
+    return (
+        ""
+        if full or (disliked and count == 1)
+        else f"it dropped {count} of {waiting} samples with room for more"
+    )
+
+
+def says_published_only_after_the_acknowledgement(published: int, acknowledged: int) -> str:
+    """What it says is what happened."""
+    return (
+        f"it says that {published} were published, of {acknowledged} acknowledged"
+        if published > acknowledged
+        else ""
+    )
+
+
+def waits_before_it_reconnects(waited_ms: int, failures: int) -> str:
+    """After trouble, longer and longer; the first time whenever chance says, see spreads_its_reconnects."""
+    least = min(_LEAST_PAUSE_MS << min(failures - 1, 6), 30_000) if failures > 1 else 0
+    return (
+        f"it connected again {waited_ms} ms after {failures} failures in a row" if waited_ms < least else ""
+    )
+
+
+def hammers_no_broker(attempts: int) -> str:
+    """However it fails: only so many connections in twenty minutes."""
+    return f"it connected {attempts} times within twenty minutes" if attempts > _MOST_ATTEMPTS else ""
+
+
+def leaves_a_silent_broker(waited_ms: int) -> str:
+    """The oldest unacknowledged publish is watched: a half-open connection never answers."""
+    return f"it waited {waited_ms} ms for an acknowledgement" if waited_ms > _SILENT_MS else ""
+
+
+def stays_online_in_calm(foreseen: bool, reason: str) -> str:
+    """The retained status flaps for no renewal of a token."""
+    return f"the broker published the will although nothing was wrong: {reason}" if foreseen else ""
+
+
+def spreads_its_reconnects(delays_ms: list[int]) -> str:
+    """Devices (here: starts of one) do not come back as one."""
+    if len(delays_ms) < _SPREAD_FROM or len(set(delays_ms)) > 1:
+        return ""
+    return f"{len(delays_ms)} starts of it all came back after {delays_ms[0]} ms"
+
+
+class _Samples:
+    """What one process has measured: `taken`, and the first number that is still `owed`."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self.owed = 0
+        self.acknowledged = 0
+        self.published = 0
+        self.disliked = False
+
+
+class LinkWitness:
+    """Sees samples and connections."""
+
+    def __init__(self, world: "World"):
+        self._world = world
+        self._samples: dict[object, _Samples] = {}
+        self.taken_at = 0
+        self._is_settled = False
+        self._failures = 0
+        self._ended_at: int | None = None
+        self._connected_at = 0
+        self._password = ""
+        self._attempts: list[int] = []
+        self._asked_at: int | None = None
+        self._delays_ms: list[int] = []
+        self._counted: set[object] = set()
+
+    def begins(self, process: "Process") -> None:
+        """A process starts: it can't know of the trouble before."""
+        self._samples = {process: _Samples()}
+        self._failures, self._ended_at, self._asked_at = 0, None, None
+        self._attempts = []
+
+    def waiting(self, process: "Process") -> int:
+        """How many samples are in the outbox."""
+        samples = self._samples.get(process)
+        return samples.taken - samples.owed if samples else 0
+
+    def taken(self, process: "Process") -> None:
+        """It measures."""
+        self._of(process).taken += 1
+        self.taken_at = self._world.schedule.now
+
+    def _of(self, process: "Process") -> _Samples:
+        return self._samples.setdefault(process, _Samples())
+
+    def connecting(self, process: "Process", password: str) -> None:
+        """It opens a connection."""
+        world, now = self._world, self._world.schedule.now
+        world.tokens.uses(password)
+        self._password = password
+        world.note("device", "connects to the broker with %s", password)
+        if self._ended_at is not None:
+            waited_ms = world.device.now() - self._ended_at
+            world.judge(waits_before_it_reconnects, waited_ms, self._failures)
+            if self._failures == 1 and process not in self._counted:
+                self._counted.add(process)
+                self._delays_ms.append(waited_ms)
+        life_ms = 1000 * world.era.policy.token_s
+        self._attempts = [at for at in self._attempts if now - at < _WINDOW_MS] + [now]
+        world.judge(hammers_no_broker, len(self._attempts) - 2 * _WINDOW_MS // life_ms)
+
+    def connected(self, process: "Process", code: "int | None") -> None:
+        """The broker's answer, None if there is none."""
+        if code == 0:
+            self._ended_at, self._connected_at = None, self._world.device.now()
+            self._world.tokens.proved(self._password)
+            return
+        self._fail()
+        if code in (4, 5, 0x86, 0x87):
+            self._world.tokens.excused(process)
+
+    def _fail(self) -> None:
+        self._failures += 1
+        self._ended_at = self._world.device.now()
+
+    def publishing(self, process: "Process", topic: str, payload: bytes) -> None:
+        """It sends a message."""
+        self._asked_at = self._world.device.now()
+        if topic.endswith("/telemetry"):
+            self._world.judge(skips_no_sample, json.loads(payload)["seq"], self._of(process).owed)
+
+    def acknowledged(self, process: "Process", topic: str, payload: bytes, code: int) -> None:
+        """The PUBACK arrives."""
+        self._asked_at = None
+        samples = self._of(process)
+        samples.disliked = code in _UNFIT
+        if topic.endswith("/telemetry") and code < 0x80:
+            samples.owed = max(samples.owed, json.loads(payload)["seq"] + 1)
+            samples.acknowledged += 1
+
+    def left(self, process: "Process") -> None:
+        """It closes the connection, perhaps in the middle of a publish."""
+        if self._asked_at is not None:
+            self._world.judge(leaves_a_silent_broker, self._world.device.now() - self._asked_at)
+        self._asked_at = None
+
+    def heard(self, process: "Process", event: str, fields: dict[str, object]) -> None:
+        """An event of the agent's."""
+        world, samples = self._world, self._of(process)
+        if event == "published":
+            samples.published += 1
+            world.judge(
+                says_published_only_after_the_acknowledgement, samples.published, samples.acknowledged
+            )
+        elif event == "dropped":
+            count, last = fields["count"], fields["to"]
+            assert isinstance(count, int) and isinstance(last, int)
+            waiting = samples.taken - samples.owed
+            world.judge(drops_only_without_room, count, waiting, samples.disliked, world.era.buffer_bytes)
+            samples.owed = max(samples.owed, last + 1)
+        elif event == "mqtt_disconnected":
+            self._disconnected(fields["reason"] == "the token was renewed")
+        elif event == "paired":
+            self._failures, self._ended_at = 0, None
+
+    def _disconnected(self, planned: bool) -> None:
+        world, now = self._world, self._world.device.now()
+        if self._asked_at is not None:
+            world.judge(leaves_a_silent_broker, now - self._asked_at)
+            self._asked_at = None
+        if now - self._connected_at >= _STABLE_MS:
+            self._failures = 0
+        if not planned:
+            self._fail()
+
+    def frozen(self) -> None:
+        """The device stands still for a while: it can't watch anything."""
+        self._asked_at = None
+
+    def new_server(self) -> None:
+        """Tokens live for another time from now on, and the next storm is near."""
+        self._is_settled = False
+        self._attempts = []
+
+    def settled(self) -> None:
+        """From here on nothing is wrong."""
+        self._is_settled = True
+        self._failures = 0
+
+    def mourned(self, password: str, reason: str) -> None:
+        """The broker publishes the will."""
+        world = self._world
+        token = world.server.grants.access[password]
+        # Some tokens end without notice, and some can't be renewed.
+        foreseen = token.said and world.server.grants.can_be_renewed(token.family)
+        if self._is_settled and not world.tokens.doubtful:
+            world.judge(stays_online_in_calm, foreseen, reason)
+
+    def finish(self) -> None:
+        """The life is over."""
+        self._world.judge(spreads_its_reconnects, self._delays_ms)
