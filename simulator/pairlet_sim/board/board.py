@@ -51,6 +51,7 @@ class Board:
         self._watched: set[int] = set()
         self._booted = False
         self._early = b""
+        self._lookups: set[asyncio.Task[None]] = set()
         self._skips = self.settings.skip_idle
         self._life: asyncio.Task[None] | None = None
         self._next_reset: tuple[int, float] | None = None
@@ -103,7 +104,8 @@ class Board:
 
     async def _end_life(self) -> None:
         assert self._life is not None
-        self._life.cancel()
+        for task in (self._life, *self._lookups):
+            task.cancel()
         with contextlib.suppress(asyncio.CancelledError, BoardError):
             await self._life
         self._watchdog.stop()
@@ -243,7 +245,9 @@ class Board:
         async def look_up() -> None:
             self.interpreter.answer(number, await self.world.relay.resolve(host, port, bool(udp)))
 
-        self._lookup = asyncio.create_task(look_up())
+        task = asyncio.create_task(look_up())
+        self._lookups.add(task)
+        task.add_done_callback(self._lookups.discard)
 
     def _answer_skip(self, number: int, milliseconds: int, turns: int) -> None:
         """How much of the time that the board wants to skip it may; told so many turns of the loop later."""

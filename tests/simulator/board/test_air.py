@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import socket
 import threading
@@ -279,3 +280,33 @@ def test_the_asynchronous_board_is_the_same(make_board: Callable[..., VirtualBoa
             assert board.state()["booted"]
 
     asyncio.run(story())
+
+
+def test_a_board_may_end_while_a_name_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pairlet_sim.board import Board, Settings
+
+    complaints: list[dict[str, object]] = []
+
+    async def story() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _loop, context: complaints.append(context))
+        asked, answered = asyncio.Event(), asyncio.Event()
+
+        async def slow(*_arguments: object, **_options: object) -> list[object]:
+            asked.set()
+            await answered.wait()
+            return []
+
+        monkeypatch.setattr(loop, "getaddrinfo", slow)
+        async with Board(Settings()) as board:
+            await board.until(lambda: ">>> " in board.console.text)
+            board.type(JOIN.format(ssid="home", key="x").replace("\n", "\r").encode() + b"\r")
+            await board.until(lambda: board.world.wifi.up)
+            board.type(b"import socket; socket.getaddrinfo('somewhere', 80)\r")
+            await asked.wait()
+        answered.set()
+        await asyncio.sleep(0)
+
+    asyncio.run(story())
+    gc.collect()
+    assert complaints == []
