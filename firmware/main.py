@@ -57,9 +57,9 @@ _BUFFER_BYTES = 8192
 # Longer than a TLS handshake on a Pico W may hold the loop; the chip's own limit is 8.4 s there.
 _WATCHDOG_MS = 8000
 _PROGRESS_MS = 300000
-# Garbage is collected after so many bytes, not when the heap is full: what stays then lies side by side,
-# and leaves room in large pieces.
-_COLLECT_BYTES = 8192
+# Garbage is collected whenever a twentieth of the heap was given out, not when it is full: what stays then
+# lies side by side, and leaves room in large pieces.
+_COLLECT_PART = 20
 
 
 def read_config() -> "tuple[Table, Table, Table]":
@@ -371,7 +371,7 @@ def _forget_start() -> None:
 
 def main() -> None:
     """Run until Ctrl-C; a setting that can't be used ends it with words, and the REPL is there."""
-    gc.threshold(_COLLECT_BYTES)
+    gc.threshold((gc.mem_alloc() + gc.mem_free()) // _COLLECT_PART)
     display = None
     try:
         tables, wifi, board = read_config()

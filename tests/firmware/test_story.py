@@ -236,7 +236,8 @@ def test_a_power_cut_before_the_answer_to_a_refresh_arrives(scene, grace_s):
         board.power_on()
         went_on = board.wait_for_line("^(refreshed|code) ", since=mark, timeout=90)[1] == "refreshed"
         if grace_s:
-            assert went_on and scene.refreshes() == 2
+            # Once more, at least: on a busy machine the board may have to ask twice.
+            assert went_on and scene.refreshes() >= 2
         if not went_on:
             # A server without grace takes the second use for theft: only a person can pair it anew.
             assert "unpaired reason=invalid_grant after a lost answer" in board.since(mark)
