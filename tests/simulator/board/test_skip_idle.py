@@ -205,7 +205,7 @@ def test_a_slow_answer_takes_as_long_as_it_takes(
     assert online.skipped_ms == skipped
     peer.say(b"end")
     took = online.wait_for_line(r"^got b'one part, end' (\d+) ms", since=mark)
-    assert 1000 <= int(took[1]) < 60000
+    assert 800 <= int(took[1]) < 60000  # two times four whole ticks
     online.wait_for_console("done\n", since=mark)
     online.execute("stream.s.close()\ntime.sleep(86400)")
     assert online.skipped_ms - skipped >= DAY_S * 900
