@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # A power cut or a kill may also come in the moments after the answer, when it is kept.
 _AFTERWARDS_MS = 40
-_LAST_SYSTEM_CALL = 45
+_LAST_SYSTEM_CALL = 30
 
 
 class Strikes:

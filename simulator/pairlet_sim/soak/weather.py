@@ -4,8 +4,10 @@ An era has one kind of server, device and telemetry, and lasts some tens of toke
 few days with tokens of minutes and many with tokens of weeks.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from random import Random
+from typing import Any
 
 from .clock import RIGHT
 from .model.policy import LEFT_OUT, Policy
@@ -54,6 +56,7 @@ class Storm:
 
 
 CALM = Storm()
+NOTHING: Mapping[str, object] = {}
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,20 @@ class Era:
     tokens_end_sessions: bool
 
 
-def draw_era(chance: Random) -> Era:
-    """The next era."""
+def draw_era(chance: Random, given: "Mapping[str, object]" = NOTHING) -> Era:
+    """The next era. `given`: fields of Era, Storm and Policy that are not left to chance."""
+    era = _draw_era(chance)
+    policy = replace(era.policy, **_fields_of(Policy, given))
+    storm = replace(era.storm, **_fields_of(Storm, given))
+    return replace(era, policy=policy, storm=storm, **_fields_of(Era, given))
+
+
+def _fields_of(kind: Any, given: "Mapping[str, object]") -> dict[str, Any]:
+    names = {field.name for field in fields(kind)}
+    return {name: value for name, value in given.items() if name in names}
+
+
+def _draw_era(chance: Random) -> Era:
     policy = _draw_policy(chance)
     life_ms = policy.token_s * SECOND_MS
     storm_ms = min(int(life_ms * chance.uniform(1, 8)), 90 * DAY_MS)
@@ -98,6 +113,8 @@ def draw_era(chance: Random) -> Era:
         storm = replace(storm, at_other_process=chance.uniform(0.1, 0.5))
     with_broker = chance.random() < 0.5
     sample_ms = max(SECOND_MS * 10, min(int(life_ms * _spread(chance, 0.3, 8)), 7 * DAY_MS))
+    if storm_ms + calm_ms < DAY_MS and chance.random() < 0.3:
+        sample_ms = int(_spread(chance, 10 * SECOND_MS, 5 * MINUTE_MS))
     return Era(
         policy=policy,
         storm=storm,
@@ -155,7 +172,7 @@ def _draw_speed(chance: Random) -> int:
 
 # Each storm is made of a few of these. `most` is the highest chance that it is given.
 _AT = {
-    "at_power": 0.25, "at_kill": 0.2, "at_stop": 0.15, "at_disk": 0.15, "at_wall": 0.3, "at_freeze": 0.15,
+    "at_power": 0.4, "at_kill": 0.2, "at_stop": 0.15, "at_disk": 0.15, "at_wall": 0.3, "at_freeze": 0.15,
     "at_speed": 0.1, "at_slow_down": 0.2, "at_server": 0.15, "at_revocation": 0.06,
     "broker_refuses": 0.6, "broker_goes_silent": 0.2, "broker_loses_ack": 0.2, "broker_forbids": 0.3,
 }  # fmt: skip

@@ -1,7 +1,7 @@
 """One simulated life: a device, its cloud and its people, on one schedule, under the eyes of the rules."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
@@ -26,7 +26,7 @@ from .schedule import Schedule, Spinning
 from .strikes import Strikes
 from .tally import Tally
 from .timeline import Timeline
-from .weather import CALM, SETTLED_MS, Era, draw_era
+from .weather import CALM, NOTHING, SETTLED_MS, Era, draw_era
 
 _AFTERMATH_MS = 150_000
 _PERSON_COMES_BACK_MS = 60_000
@@ -36,9 +36,10 @@ class World:
     """What the parts know of each other. `broken`: (rule, words) of the first rule that was broken, or None.
 
     `seed`: what all chance comes from. `years`: how long to live. `remember`: how much of the timeline.
+    `given`: what is not left to chance, see draw_era.
     """
 
-    def __init__(self, seed: int, years: float, remember: int = 400):
+    def __init__(self, seed: int, years: float, remember: int, given: Mapping[str, object] = NOTHING):
         self.seed = seed
         self.years = years
         self.broken: tuple[str, str] | None = None
@@ -50,7 +51,8 @@ class World:
         self.chance = Random(f"{seed} broker")
         self.entropy = Random(f"{seed} entropy")
         self._fate = Random(f"{seed} eras")
-        self.era: Era = draw_era(self._fate)
+        self._given = given
+        self.era: Era = draw_era(self._fate, given)
         self.storm = self.era.storm
         self.calm_since = 0
         self.is_calm = False
@@ -123,7 +125,7 @@ class World:
             self.link.settled()
             self.schedule.run_until(min(begun + era.calm_ms, end))
             self._judge_wellbeing()
-        self.era = draw_era(self._fate)
+        self.era = draw_era(self._fate, self._given)
 
     def _judge_wellbeing(self) -> None:
         if self.broken is None:

@@ -1,16 +1,17 @@
-# ruff: noqa: E501
 """The agent in ways that it must not be, each with the rules of which one must notice.
 
 A mutant is a change of one module's text. That the text is still there is checked when it is applied.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
 class Mutant(NamedTuple):
     """`changes`: (old text, new text), each old one exactly once in `module`. `breaks`: rules by name.
 
-    `years`: how long a life has to be to show it.
+    `years`: how long a life has to be to show it. `given`: what of the weather is not left to chance, where
+    it would seldom come about by chance alone.
     """
 
     name: str
@@ -18,6 +19,7 @@ class Mutant(NamedTuple):
     changes: tuple[tuple[str, str], ...]
     breaks: tuple[str, ...]
     years: float = 1
+    given: Mapping[str, object] = {}
 
     def apply(self, source: str) -> str:
         """The changed source. Raises ValueError when the text is not what it was made for."""
@@ -28,8 +30,16 @@ class Mutant(NamedTuple):
         return source
 
 
-def _one(name: str, module: str, old: str, new: str, *breaks: str, years: float = 1) -> Mutant:
-    return Mutant(name, "pairlet." + module, ((old, new),), breaks, years)
+def _one(
+    name: str,
+    module: str,
+    old: str,
+    new: str,
+    *breaks: str,
+    years: float = 1,
+    given: "Mapping[str, object] | None" = None,
+) -> Mutant:
+    return Mutant(name, "pairlet." + module, ((old, new),), breaks, years, given or {})
 
 
 _LOST = ("loses_no_living_token", "unpairs_only_when_the_server_has_ended_it")
@@ -37,151 +47,268 @@ _EARLY = ("polls_no_earlier_than_told", "polls_no_earlier_than_the_server_measur
 _UNSAVED = ("saves_a_token_before_it_is_used", "has_saved_what_counts", "loses_no_token_that_arrived")
 _STALE = ("has_a_good_token", "refreshes_ahead_of_the_end", "stays_online_in_calm", "is_connected")
 
+# Weather for what seldom comes about by chance alone; the eras are short where much is measured.
+_REFUSED = {"at_exchange": 0.5, "troubles": ("oauth_trouble",)}
+_HOSTILE = {"at_exchange": 0.5, "troubles": ("hostile",)}
+_MEASURES = {"sample_ms": 30_000, "storm_ms": 14_400_000, "calm_ms": 10_800_000}
+_LOST_AND_KILLED = {
+    "at_kill": 0.4,
+    "broker_refuses": 0.5,
+    "grace_ms": 3_600_000,
+    "rotates": True,
+    "sample_ms": 600_000,
+}
+# Answers are lost, the next is an error that is no verdict, and the server would forgive for an hour.
+_LOST_AND_REFUSED = {
+    "at_exchange": 0.6,
+    "troubles": ("lost_answer", "oauth_trouble"),
+    "broker_refuses": 0.5,
+    "grace_ms": 3_600_000,
+    "rotates": True,
+    "sample_ms": 600_000,
+}
+
 _TOKENS = (
     _one(
-        "forgets the refresh token when none comes back", "core.token",
-        "refresh_token = refresh_token or previous.refresh_token", "pass",
+        "forgets the refresh token when none comes back",
+        "core.token",
+        "refresh_token = refresh_token or previous.refresh_token",
+        "pass",
         *_LOST,
     ),
     _one(
-        "refreshes when the token has ended", "core.token",
-        "return self.expires_at - min(ahead_ms, life_ms - _LEAST_APART_MS)", "return self.expires_at + 1",
+        "refreshes when the token has ended",
+        "core.token",
+        "return self.expires_at - min(ahead_ms, life_ms - _LEAST_APART_MS)",
+        "return self.expires_at + 1",
         *_STALE,
     ),
     _one(
-        "refreshes without chance", "core.token",
-        "ahead_ms += life_ms // 10 * chance // 255", "pass",
-        "spreads_its_refreshes", years=6,
+        "refreshes without chance",
+        "core.token",
+        "ahead_ms += life_ms // 10 * chance // 255",
+        "pass",
+        "spreads_its_refreshes",
+        years=6,
     ),
     _one(
-        "refreshes without pause", "core.token",
-        "return self.expires_at - min(ahead_ms, life_ms - _LEAST_APART_MS)", "return self.expires_at - life_ms",
-        "leaves_a_young_token_alone", "hammers_no_server",
+        "refreshes without pause",
+        "core.token",
+        "return self.expires_at - min(ahead_ms, life_ms - _LEAST_APART_MS)",
+        "return self.expires_at - life_ms",
+        "leaves_a_young_token_alone",
+        "hammers_no_server",
     ),
     _one(
-        "counts a life from the answer", "core.refresh_grant",
+        "believes that a token lives an hour longer",
+        "core.refresh_grant",
         "Token.from_answer(members, self._sent_at, previous=self._token)",
         "Token.from_answer(members, self._sent_at + 3600000, previous=self._token)",
         *_STALE,
     ),
     _one(
-        "takes any error for the end", "core.refresh_grant",
-        'if error.error != "invalid_grant":', "if False:",
+        "takes any error for the end",
+        "core.refresh_grant",
+        'if error.error != "invalid_grant":',
+        "if False:",
         *_LOST,
+        given=_REFUSED,
     ),
     _one(
-        "un-pairs on invalid_client", "core.refresh_grant",
-        'if error.error != "invalid_grant":', 'if error.error not in ("invalid_grant", "invalid_client"):',
+        "un-pairs on invalid_client",
+        "core.refresh_grant",
+        'if error.error != "invalid_grant":',
+        'if error.error not in ("invalid_grant", "invalid_client"):',
         *_LOST,
+        given=_REFUSED,
     ),
     _one(
-        "takes a server in trouble at its word", "core.answer",
-        "troubled = response.status == 429 or response.status >= 500", "troubled = False",
+        "takes a server in trouble at its word",
+        "core.answer",
+        "troubled = response.status == 429 or response.status >= 500",
+        "troubled = False",
         *_LOST,
+        given=_REFUSED,
     ),
     Mutant(
-        "un-pairs on garbage", "pairlet.core.refresh_grant",
+        "un-pairs on garbage",
+        "pairlet.core.refresh_grant",
         (
             (
-                "        elif answer.kind == FAULT:\n            self._meet_fault(answer.error, answer.retry_after_ms, now)",
-                '        elif answer.kind == FAULT:\n            self.error = answer.error\n            self.step("invalid_grant")',
+                "        elif answer.kind == FAULT:\n            self._meet_fault(answer.error, "
+                "answer.retry_after_ms, now)",
+                "        elif answer.kind == FAULT:\n            self.error = answer.error\n            "
+                'self.step("invalid_grant")',
             ),
         ),
         _LOST,
     ),
     _one(
-        "keeps no previous token", "core.refresh_grant",
-        "Kept(token, None if token.refresh_token == sent else sent, None)", "Kept(token, None, None)",
+        "keeps no previous token",
+        "core.refresh_grant",
+        "Kept(token, None if token.refresh_token == sent else sent, None)",
+        "Kept(token, None, None)",
         *_LOST,
+        given={"at_server": 0.5, "sample_ms": 0, "rotates": True},
     ),
     _one(
-        "never tries the previous token", "core.refresh_grant",
-        "elif self._previous is not None:", "elif False:",
+        "never tries the previous token",
+        "core.refresh_grant",
+        "elif self._previous is not None:",
+        "elif False:",
         *_LOST,
+        given={"at_server": 0.5, "sample_ms": 0, "rotates": True},
     ),
     _one(
-        "waits for no Retry-After of a refresh", "core.refresh_grant",
-        "self.due = now + self._backoff.delay_ms(retry_after_ms)", "self.due = now + self._backoff.delay_ms()",
+        "writes no journal",
+        "core.token_record",
+        '"refreshing_since": kept.refreshing_since',
+        '"refreshing_since": None',
+        "tries_again_within_the_grace",
+        given=_LOST_AND_KILLED,
+    ),
+    _one(
+        "reads no journal",
+        "core.token_record",
+        "_since(record) if refresh_token else None",
+        "None",
+        "tries_again_within_the_grace",
+        given=_LOST_AND_KILLED,
+    ),
+    _one(
+        "forgets a lost answer over another error",
+        "core.refresh_grant",
+        "return self.kept if self.lost else Kept(self.kept.token, self.kept.previous, None)",
+        "return Kept(self.kept.token, self.kept.previous, None)",
+        "tries_again_within_the_grace",
+        given=_LOST_AND_REFUSED,
+    ),
+    _one(
+        "waits for no Retry-After of a refresh",
+        "core.refresh_grant",
+        "self.due = now + self._backoff.delay_ms(retry_after_ms)",
+        "self.due = now + self._backoff.delay_ms()",
         "honours_retry_after",
     ),
     _one(
-        "refreshes again at once after trouble", "core.refresh_grant",
-        "self.due = now + self._backoff.delay_ms(retry_after_ms)", "self.due = now",
-        "waits_after_a_failed_refresh", "waits_between_turns", "hammers_no_server",
+        "refreshes again at once after trouble",
+        "core.refresh_grant",
+        "self.due = now + self._backoff.delay_ms(retry_after_ms)",
+        "self.due = now",
+        "waits_after_a_failed_refresh",
+        "waits_between_turns",
+        "hammers_no_server",
     ),
     _one(
-        "never tries again after trouble", "core.refresh_grant",
-        "self.due = now + self._backoff.delay_ms(retry_after_ms)", "self.due = now + 10**12",
-        *_STALE, "tries_again_within_the_grace",
+        "never tries again after trouble",
+        "core.refresh_grant",
+        "self.due = now + self._backoff.delay_ms(retry_after_ms)",
+        "self.due = now + 10**12",
+        *_STALE,
+        "tries_again_within_the_grace",
     ),
-)  # fmt: skip
+)
 
 _KEEPING = (
     _one(
-        "keeps tokens in memory only", "keeper",
-        "        self.store.save(_NAME, data)\n", "",
+        "keeps tokens in memory only",
+        "keeper",
+        "        self.store.save(_NAME, data)\n",
+        "",
         *_UNSAVED,
     ),
     _one(
-        "uses a new token before it is saved", "refreshing",
-        "keeper.keep_anyhow(grant.kept)", "keeper.kept = grant.kept",
+        "uses a new token before it is saved",
+        "refreshing",
+        "keeper.keep_anyhow(grant.kept)",
+        "keeper.kept = grant.kept",
         *_UNSAVED,
     ),
     _one(
-        "does not save again when there is room", "keeper",
-        "if not self.is_saved and self.kept is not None:", "if False:",
+        "does not save again when there is room",
+        "keeper",
+        "if not self.is_saved and self.kept is not None:",
+        "if False:",
         *_UNSAVED,
+        given={"at_disk": 0.6, "longest_ms": 60_000},
     ),
     _one(
-        "locks no other process out", "refreshing",
-        "            async with keeper.store.lock():\n", "            if True:\n",
-        "refreshes_once_at_a_time", "loses_no_token_that_arrived", "saves_a_token_before_it_is_used",
+        "locks no other process out",
+        "refreshing",
+        "            async with keeper.store.lock():\n",
+        "            if True:\n",
+        "refreshes_once_at_a_time",
+        "loses_no_token_that_arrived",
+        "saves_a_token_before_it_is_used",
     ),
     _one(
-        "does not read again what another process may have saved", "refreshing",
-        "                keeper.load()\n", "",
-        "loses_no_living_token", "leaves_a_young_token_alone", "saves_a_token_before_it_is_used", "loses_no_token_that_arrived",
+        "does not read again what another process may have saved",
+        "refreshing",
+        "                keeper.load()\n",
+        "",
+        "loses_no_living_token",
+        "leaves_a_young_token_alone",
+        "saves_a_token_before_it_is_used",
+        "loses_no_token_that_arrived",
     ),
     _one(
-        "adopts no token of another process", "refreshing",
-        "                    if keeper.is_usable():\n                        return\n", "",
+        "adopts no token of another process",
+        "refreshing",
+        "                    if keeper.is_usable():\n                        return\n",
+        "",
         "leaves_a_young_token_alone",
     ),
     _one(
-        "writes each time it looks", "keeper",
+        "writes each time it looks",
+        "keeper",
         "            if self.is_saved:\n                self.load()\n",
-        "            if self.is_saved:\n                self.load()\n                self.kept and self.keep(self.kept)\n",
+        "            if self.is_saved:\n                self.load()\n                self.kept and "
+        "self.keep(self.kept)\n",
         "writes_no_more_than_it_must",
     ),
     _one(
-        "sleeps through a token that the broker asked for", "agent",
-        "await first_of(\n            clock.sleep_until(look if due is None else min(due, look)), wait_for(keeper.changed)\n        )",
+        "sleeps through a token that the broker asked for",
+        "agent",
+        "await first_of(\n            clock.sleep_until(look if due is None else min(due, look)), "
+        "wait_for(keeper.changed)\n        )",
         "await clock.sleep_until(look if due is None else min(due, look))",
-        *_STALE, years=2,
+        *_STALE,
+        given={"broker_refuses": 0.5, **_MEASURES, "is_shared": False},
     ),
     _one(
-        "gives up after a refusal", "agent",
-        'await self._pause("refresh", backoff.delay_ms())', 'await self._pause("refresh", 10**12)',
-        *_STALE, "tries_again_within_the_grace",
+        "gives up after a refusal",
+        "agent",
+        'await self._pause("refresh", backoff.delay_ms())',
+        'await self._pause("refresh", 10**12)',
+        *_STALE,
+        "tries_again_within_the_grace",
     ),
     _one(
-        "holds on to a token that has ended", "agent",
+        "holds on to a token that has ended",
+        "agent",
         "if due is not None and clock.now() >= due:\n                    await keeper.expire()",
         "if False:\n                    await keeper.expire()",
-        "lets_go_of_a_token_that_has_ended", "waits_between_turns", years=2,
+        "lets_go_of_a_token_that_has_ended",
+        "waits_between_turns",
+        given={"gives_refresh_token": False, "sample_ms": 0},
     ),
     _one(
-        "ends a pairing before its time", "agent",
+        "ends a pairing before its time",
+        "agent",
         "if due is not None and clock.now() >= due:\n                    await keeper.expire()",
         "if due is not None:\n                    await keeper.expire()",
-        "lets_a_token_live_to_its_end", *_LOST, years=2,
+        "lets_a_token_live_to_its_end",
+        *_LOST,
+        given={"gives_refresh_token": False, "sample_ms": 0},
     ),
     Mutant(
-        "lets the calendar say when to refresh", "pairlet.keeper",
+        "lets the calendar say when to refresh",
+        "pairlet.keeper",
         (
             (
                 "        self.is_saved = True\n        self.kept = kept\n",
-                "        self.is_saved = True\n        self.kept = kept\n        self.drift = self._drift()\n",
+                "        self.is_saved = True\n        self.kept = kept\n        self.drift = "
+                "self._drift()\n",
             ),
             (
                 "    def is_usable(self)",
@@ -190,7 +317,8 @@ _KEEPING = (
                 "    def is_usable(self)",
             ),
             (
-                "return kept.token.refresh_at(self.chance) if kept.refreshing_since is None else self.clock.now()",
+                "return kept.token.refresh_at(self.chance) if kept.refreshing_since is None else "
+                "self.clock.now()",
                 "due = kept.token.refresh_at(self.chance)\n"
                 "        if due is None or kept.refreshing_since is not None:\n"
                 "            return self.clock.now() if kept.refreshing_since is not None else None\n"
@@ -200,24 +328,31 @@ _KEEPING = (
         ("leaves_a_young_token_alone", *_STALE),
     ),
     _one(
-        "tells a token in an event", "refreshing",
+        "tells a token in an event",
+        "refreshing",
         'keeper.emit("refreshed", expires_in=token.expires_in,',
         'keeper.emit("refreshed", token=token.access_token.reveal(), expires_in=token.expires_in,',
         "shows_no_secret",
     ),
     _one(
-        "shows what a server quotes", "core.answer",
-        'description = description.replace(secret.reveal(), "<secret>")', "pass",
+        "shows what a server quotes",
+        "core.answer",
+        'description = description.replace(secret.reveal(), "<secret>")',
+        "pass",
         "shows_no_secret",
     ),
     _one(
-        "gives its answers up when it is stopped", "drive",
-        "while not ended.is_set() and clock.now() < until:", "while False:",
+        "gives its answers up when it is stopped",
+        "drive",
+        "while not ended.is_set() and clock.now() < until:",
+        "while False:",
         "waits_for_the_answer_when_stopped",
     ),
     _one(
-        "makes up a new device_id at each start", "device",
-        "    store.save(_NAME, ", "    str((_NAME, ",
+        "makes up a new device_id at each start",
+        "device",
+        "    store.save(_NAME, ",
+        "    str((_NAME, ",
         "keeps_its_device_id",
     )._replace(
         changes=(
@@ -227,49 +362,63 @@ _KEEPING = (
             ),
         )
     ),
-)  # fmt: skip
+)
 
 _POLLING = (
     _one(
-        "polls a millisecond early", "core.device_grant",
+        "polls a millisecond early",
+        "core.device_grant",
         "self._due = max(earliest, min(now + delay_ms, self._code().expires_at))",
         "self._due = max(earliest, min(now + delay_ms, self._code().expires_at)) - 1",
         *_EARLY,
     ),
     _one(
-        "counts the interval from when it asked", "core.device_grant",
+        "counts the interval from when it asked",
+        "core.device_grant",
         "earliest = now + max(pace_ms, retry_after_ms)",
         "now = self._sent_at\n        earliest = now + max(pace_ms, retry_after_ms)",
         *_EARLY,
     ),
     _one(
-        "does not slow down", "core.device_grant",
-        "self.interval_ms = max(self.interval_ms + _SLOW_DOWN_MS, 1000 * (named or 0))", "pass",
+        "does not slow down",
+        "core.device_grant",
+        "self.interval_ms = max(self.interval_ms + _SLOW_DOWN_MS, 1000 * (named or 0))",
+        "pass",
         *_EARLY,
     ),
     _one(
-        "believes in an interval of nothing", "core.device_grant",
+        "believes in an interval of nothing",
+        "core.device_grant",
         "            _INTERVAL_MS if interval is None else 1000 * interval,\n        )",
         "            0 if interval is None else 1000 * interval,\n        )",
         *_EARLY,
     ),
     _one(
-        "does not notice that its clock is fast", "core.device_grant",
-        "self._clock_is_fast = self._clock_is_fast or self._just_slowed", "pass",
-        "learns_from_slow_down", years=2,
+        "does not notice that its clock is fast",
+        "core.device_grant",
+        "self._clock_is_fast = self._clock_is_fast or self._just_slowed",
+        "pass",
+        "learns_from_slow_down",
+        years=2,
     ),
     _one(
-        "waits for no Retry-After of a poll", "core.device_grant",
-        "earliest = now + max(pace_ms, retry_after_ms)", "earliest = now + pace_ms",
+        "waits for no Retry-After of a poll",
+        "core.device_grant",
+        "earliest = now + max(pace_ms, retry_after_ms)",
+        "earliest = now + pace_ms",
         *_EARLY,
     ),
     _one(
-        "does not back off when nobody answers", "core.device_grant",
-        "self._wait(self._backoff.delay_ms(), retry_after_ms, now)", "self._wait(self.interval_ms, retry_after_ms, now)",
+        "does not back off when nobody answers",
+        "core.device_grant",
+        "self._wait(self._backoff.delay_ms(), retry_after_ms, now)",
+        "self._wait(self.interval_ms, retry_after_ms, now)",
         "backs_off_without_an_answer",
+        given={"at_exchange": 0.5, "troubles": ("no_route", "silence"), "longest_ms": 600_000},
     ),
     _one(
-        "polls on when the code has run out", "core.device_grant",
+        "polls on when the code has run out",
+        "core.device_grant",
         "return self._code().expires_at + min(self.interval_ms, _LATEST_LAST_POLL_MS)",
         "return self._code().expires_at + 10**9",
         "polls_once_at_most_after_the_end",
@@ -286,48 +435,62 @@ _POLLING = (
         )
     ),
     _one(
-        "asks on after access_denied", "core.device_grant",
+        "asks on after access_denied",
+        "core.device_grant",
         '            self._end("access_denied", answer.error)',
         '            self._wait(self.interval_ms, 0, now)\n            self.step("fault")',
         "leaves_a_code_alone_that_is_over",
     ),
     _one(
-        "asks on after expired_token", "core.device_grant",
+        "asks on after expired_token",
+        "core.device_grant",
         '            self._end("expired_token", OAuthError("expired_token", answer.error.error_description))',
         '            self._wait(self.interval_ms, 0, now)\n            self.step("fault")',
-        "leaves_a_code_alone_that_is_over", "polls_once_at_most_after_the_end",
+        "leaves_a_code_alone_that_is_over",
+        "polls_once_at_most_after_the_end",
     ),
     _one(
-        "polls at once after a restart", "core.device_grant",
-        "self._due = max(self._due, self.not_before)", "self._due = self.not_before",
+        "polls at once after a restart",
+        "core.device_grant",
+        "self._due = max(self._due, self.not_before)",
+        "self._due = self.not_before",
         *_EARLY,
     ),
     _one(
-        "forgets over a restart that it was to slow down", "core.device_grant",
-        '"interval": self.interval_ms // 1000', '"interval": 5',
+        "forgets over a restart that it was to slow down",
+        "core.device_grant",
+        '"interval": self.interval_ms // 1000',
+        '"interval": 5',
         *_EARLY,
     ),
     _one(
-        "shows another code after a restart", "pairing",
-        "    resumed = _resumed(agent, pending)\n    if resumed is not None:\n        grant, metadata = resumed\n        try:",
+        "shows another code after a restart",
+        "pairing",
+        "    resumed = _resumed(agent, pending)\n    if resumed is not None:\n        grant, metadata = "
+        "resumed\n        try:",
         "    resumed = None\n    if resumed is not None:\n        grant, metadata = resumed\n        try:",
         "goes_on_with_the_same_code",
     ),
     _one(
-        "shows codes for ever", "prompting",
-        "kind, left = _after(agent, error, left - 1)", "kind, left = _after(agent, error, left)",
+        "shows codes for ever",
+        "prompting",
+        "kind, left = _after(agent, error, left - 1)",
+        "kind, left = _after(agent, error, left)",
         "shows_codes_only_while_somebody_may_look",
     ),
     _one(
-        "shows another code after a denial", "prompting",
-        "return DENIED, 0", "return DENIED, 1",
+        "shows another code after a denial",
+        "prompting",
+        "return DENIED, 0",
+        "return DENIED, 1",
         "shows_codes_only_while_somebody_may_look",
     ),
-)  # fmt: skip
+)
 
 _WIRE = (
     _one(
-        "follows a redirect", "drive",
+        "follows a redirect",
+        "drive",
         "    machine.receive(response, clock.now())\n",
         "    if response.header('location'):\n"
         "        request.url = response.header('location')\n"
@@ -336,93 +499,154 @@ _WIRE = (
         "speaks_only_to_its_server",
     ),
     _one(
-        "believes any issuer", "core.metadata",
-        "if found != issuer:", "if False:",
+        "believes any issuer",
+        "core.metadata",
+        "if found != issuer:",
+        "if False:",
         "speaks_only_to_its_server",
+        given=_HOSTILE,
     ),
     _one(
-        "sends people to any address", "core.device_grant",
-        "if not url.is_secure(address, insecure_http):", "if False:",
-        "sends_people_to_https_only", "shows_only_clean_text",
-    ),
-    _one(
-        "shows any text", "core.json_object",
-        "if len(value) > limit or not is_clean(value):", "if len(value) > limit:",
+        "sends people to any address",
+        "core.device_grant",
+        "if not url.is_secure(address, insecure_http):",
+        "if False:",
+        "sends_people_to_https_only",
         "shows_only_clean_text",
+        given=_HOSTILE,
     ),
     _one(
-        "dies of what is no JSON", "core.json_object",
+        "shows any text",
+        "core.json_object",
+        "if len(value) > limit or not is_clean(value):",
+        "if len(value) > limit:",
+        "shows_only_clean_text",
+        given=_HOSTILE,
+    ),
+    _one(
+        "dies of what is no JSON",
+        "core.json_object",
         "    _check_structure(body)\n    try:\n        value = json.loads(text)\n    except ValueError:",
         "    try:\n        value = json.loads(text)\n    except KeyError:",
         "raises_only_typed_errors",
     ),
-)  # fmt: skip
+)
 
 _LINK = (
     _one(
-        "counts a sample as sent before it is acknowledged", "link",
+        "counts a sample as sent before it is acknowledged",
+        "link",
         "                await self._send(Message(self._topics.telemetry, payload, 1, False))\n",
         "                self._outbox.acknowledge(sample.seq)\n"
         "                await self._send(Message(self._topics.telemetry, payload, 1, False))\n",
         "skips_no_sample",
     ),
     _one(
-        "drops what a broker refuses for now", "link",
-        "if error.reason_code not in _UNFIT:", "if False:",
+        "drops what a broker refuses for now",
+        "link",
+        "if error.reason_code not in _UNFIT:",
+        "if False:",
         "drops_only_without_room",
+        given={**_MEASURES, "broker_forbids": 0.2},
     ),
     _one(
-        "reconnects at once", "link",
-        "delay_ms = self._backoff.delay_ms()", "delay_ms = 0",
-        "waits_before_it_reconnects", "hammers_no_broker", "waits_between_turns",
+        "says nothing of a gap",
+        "agent",
+        "if gap is not None:",
+        "if False:",
+        "skips_no_sample",
+        given={**_MEASURES, "buffer_bytes": 1024, "broker_is_down_ms": 10_800_000},
     ),
     _one(
-        "reconnects without chance", "link",
+        "reconnects at once",
+        "link",
+        "delay_ms = self._backoff.delay_ms()",
+        "delay_ms = 0",
+        "waits_before_it_reconnects",
+        "hammers_no_broker",
+        "waits_between_turns",
+    ),
+    _one(
+        "reconnects without chance",
+        "link",
         "Backoff(1000, _LONGEST_PAUSE_MS, entropy.random_bytes(4), _FIRST_PAUSE_MS)",
         'Backoff(1000, _LONGEST_PAUSE_MS, b"same", _FIRST_PAUSE_MS)',
-        "spreads_its_reconnects", years=6,
+        "spreads_its_reconnects",
+        years=6,
     ),
     _one(
-        "waits for ever for an acknowledgement", "link",
-        "await self._at_most(_ACKNOWLEDGED_MS, publish())", "await publish()",
+        "waits for ever for an acknowledgement",
+        "link",
+        "await self._at_most(_ACKNOWLEDGED_MS, publish())",
+        "await publish()",
         "leaves_a_silent_broker",
+        given={**_MEASURES, "broker_goes_silent": 0.2},
     ),
     _one(
-        "does not change tokens with the broker", "link",
-        '        """The keeper has a new token: reconnect with it before the old one ends."""\n        self._renewed.set()',
+        "does not change tokens with the broker",
+        "link",
+        '        """The keeper has a new token: reconnect with it before the old one ends."""\n        '
+        "self._renewed.set()",
         '        """The keeper has a new token: reconnect with it before the old one ends."""',
         *_STALE,
     ),
     _one(
-        "leaves without a word when it changes tokens", "link",
+        "leaves without a word when it changes tokens",
+        "link",
         '        await self._mqtt.disconnect()\n        self._emit("mqtt_disconnected"',
         '        self._emit("mqtt_disconnected"',
         "stays_online_in_calm",
     ),
     _one(
-        "takes its time to stop", "link",
-        "_FAREWELL_MS = 3000", "_FAREWELL_MS = 300000",
-        "stops_in_time", years=2,
+        "takes its time to stop",
+        "link",
+        "_FAREWELL_MS = 3000",
+        "_FAREWELL_MS = 300000",
+        "stops_in_time",
+        given={**_MEASURES, "at_stop": 0.5, "token_s": 900},
     ),
-)  # fmt: skip
+)
 
 _DISK = (
     _one(
-        "does not sync what it writes", "linux.store",
-        "                    os.fsync(descriptor)\n", "",
-        *_UNSAVED, "loses_no_living_token",
+        "does not sync what it writes",
+        "linux.store",
+        "                    os.fsync(descriptor)\n",
+        "",
+        *_UNSAVED,
+        "loses_no_living_token",
     ),
     _one(
-        "does not sync the folder", "linux.store",
+        "does not sync the folder",
+        "linux.store",
         "            finally:\n                os.close(descriptor)\n            _sync(self._folder)\n",
         "            finally:\n                os.close(descriptor)\n",
         *_UNSAVED,
     ),
     _one(
-        "locks without a lock", "linux.store",
-        "    except BlockingIOError:\n        return False\n", "    except BlockingIOError:\n        return True\n",
-        "refreshes_once_at_a_time", "loses_no_token_that_arrived", "saves_a_token_before_it_is_used",
+        "writes over what it has",
+        "linux.store",
+        "                    os.replace(temporary, path)\n",
+        "                    os.replace(temporary, path)\n"
+        "                    here = os.open(path, os.O_WRONLY)\n"
+        "                    os.ftruncate(here, 0)\n"
+        "                    _write_all(here, value)\n"
+        "                    os.fsync(here)\n"
+        "                    os.close(here)\n",
+        "loses_no_living_token",
+        "asks_for_no_code_while_its_pairing_stands",
+        *_UNSAVED,
+        given={"at_power": 0.5},
     ),
-)  # fmt: skip
+    _one(
+        "locks without a lock",
+        "linux.store",
+        "    except BlockingIOError:\n        return False\n",
+        "    except BlockingIOError:\n        return True\n",
+        "refreshes_once_at_a_time",
+        "loses_no_token_that_arrived",
+        "saves_a_token_before_it_is_used",
+    ),
+)
 
 MUTANTS = _TOKENS + _KEEPING + _POLLING + _WIRE + _LINK + _DISK

@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
 
     others: dict[str, int] = {}
     for number in range(seed, seed + seeds):
-        life = live(number, years)
+        life = live(number, years, mutant.given)
         if life.broken is None:
             continue
         rule, words = life.broken

@@ -139,7 +139,8 @@ class PollWitness:
         for pace in self._paces.values():
             # The one before may not have lived to keep what it was told last, and a board can't tell how
             # long ago that was.
-            pace.may_be_late = pace.may_be_late or not self._world.device.clock.boot_id
+            if not self._world.device.clock.boot_id:
+                pace.may_be_late, pace.ends = True, None
             pace.over, pace.failures = "", 0
             pace.starts += 1
             pace.slowed_in_a_row = 0

@@ -217,6 +217,11 @@ class TokenWitness:
             self.refresh_tokens = self.refresh_tokens[:1]
 
     @property
+    def was_dated(self) -> bool:
+        """Whether what is on disk was saved with a calendar that was right."""
+        return self._dated[0]
+
+    @property
     def has_saved_what_counts(self) -> bool:
         """Whether the last token that arrived is on disk, or a later one."""
         return not self._arrived or self._arrived in self._once_settled

@@ -77,7 +77,8 @@ def judge_wellbeing(world: "World") -> None:
     token = tokens.access_token
     paired = token is not None and not token.family.ended
     unrenewable = token is not None and not tokens.refresh_tokens
-    if unrenewable and token is not None and token.said and agent is not None and agent.clock.is_right():
+    dated = tokens.was_dated and agent is not None and agent.clock.is_right()
+    if unrenewable and token is not None and token.said and agent is not None and dated:
         since = max(token.ends, agent.began, world.calm_since)
         world.judge(lets_go_of_a_token_that_has_ended, now - since)
     screen = world.screen
