@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from pairlet_sim.soak.life import live
 
+HERE = Path(__file__).resolve().parent
 PROGRAM = [sys.executable, "-m", "pairlet.linux", "sim", "soak"]
 # What a test run may spend on seeds that nobody has seen yet.
 FRESH_S = 20.0
@@ -32,9 +34,16 @@ def test_fresh_seeds_break_no_rule() -> None:
     assert seed - first >= 5 and refreshes > 0
 
 
-@pytest.mark.parametrize("seed", range(1, 13))
-def test_known_seeds_break_no_rule(seed: int) -> None:
-    assert live(seed, 2).broken is None
+def corpus() -> list[tuple[int, float]]:
+    """Seed and years of the lives that broke a rule in the past."""
+    lines = (HERE / "corpus.txt").read_text().splitlines()
+    rows = [line.split() for line in lines if line and not line.startswith("#")]
+    return [(int(seed), float(years)) for seed, years, _ in rows]
+
+
+@pytest.mark.parametrize(("seed", "years"), [*((seed, 2.0) for seed in range(1, 13)), *corpus()])
+def test_known_seeds_break_no_rule(seed: int, years: float) -> None:
+    assert live(seed, years).broken is None
 
 
 def test_the_same_seed_is_the_same_life() -> None:
