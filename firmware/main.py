@@ -160,14 +160,14 @@ class Sensors:
         self._what = (clock, names, wifi.rssi, inputs)
         self._sensors: Any = None
 
-    def read(self) -> "dict[str, int | float]":
+    async def read(self) -> "dict[str, int | float]":
         """See pairlet.ports.Sensors. Raises ConfigError for a name that this board has not."""
         if self._sensors is None:
             from pairlet_board.sensors import BoardSensors
 
             clock, names, rssi, inputs = self._what
             self._sensors = BoardSensors(machine, clock, names, rssi, inputs, _module("esp32"))
-        sample: dict[str, int | float] = self._sensors.read()
+        sample: dict[str, int | float] = await self._sensors.read()
         return sample
 
 

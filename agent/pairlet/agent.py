@@ -268,7 +268,8 @@ class Agent:
         while True:
             wall = clock.wall()
             t = None if wall.state == UNSET else 1000 * wall.seconds
-            gap = self._outbox.add(Sample(self._seq, t, self.ports.sensors.read(), clock.now()))
+            values = await self.ports.sensors.read()
+            gap = self._outbox.add(Sample(self._seq, t, values, clock.now()))
             if gap is not None:
                 self.emit("dropped", count=gap.count, **{"from": gap.first, "to": gap.last})
             self._link.sample_added()

@@ -110,8 +110,8 @@ class Store(Protocol):
 class Sensors(Protocol):
     """What the device measures."""
 
-    def read(self) -> dict[str, int | float]:
-        """One sample: name to value. What can't be read is left out."""
+    async def read(self) -> dict[str, int | float]:
+        """One sample: name to value. What can't be read, or not in time, is left out."""
 
 
 class Entropy(Protocol):

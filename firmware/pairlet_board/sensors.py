@@ -53,7 +53,7 @@ class BoardSensors:
         """Every name that `read()` can give, in the order in which it gives them."""
         return [name for name, _ in self._readings]
 
-    def read(self) -> "dict[str, int | float]":
+    async def read(self) -> "dict[str, int | float]":
         """One sample: degrees Celsius, bytes, dBm, seconds, volts. What can't be read is left out."""
         sample: dict[str, int | float] = {}
         for name, reading in self._readings:

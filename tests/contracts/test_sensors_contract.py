@@ -1,5 +1,6 @@
 """What every Sensors keeps to. To add an implementation: one line in IMPLEMENTATIONS."""
 
+import asyncio
 import json
 import math
 import re
@@ -45,9 +46,13 @@ def sensors(request: pytest.FixtureRequest) -> Sensors:
     return factory()
 
 
+def read(sensors: Sensors) -> dict[str, int | float]:
+    return asyncio.run(sensors.read())
+
+
 def test_a_sample_has_names_and_finite_numbers(sensors: Sensors) -> None:
     for _ in range(3):
-        sample = sensors.read()
+        sample = read(sensors)
         assert sample  # each of these has at least one thing that it can measure
         for name, value in sample.items():
             assert re.fullmatch("[a-z0-9_]+", name)
@@ -55,10 +60,10 @@ def test_a_sample_has_names_and_finite_numbers(sensors: Sensors) -> None:
 
 
 def test_a_sample_survives_json(sensors: Sensors) -> None:
-    sample = sensors.read()
+    sample = read(sensors)
     assert json.loads(json.dumps(sample)) == sample
 
 
 def test_a_sample_belongs_to_whoever_asked(sensors: Sensors) -> None:
-    sensors.read().clear()
-    assert sensors.read()
+    read(sensors).clear()
+    assert read(sensors)

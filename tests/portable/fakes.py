@@ -216,7 +216,7 @@ class FixedSensors:
     def __init__(self, values):
         self.values = values
 
-    def read(self):
+    async def read(self):
         return dict(self.values)
 
 

@@ -1,5 +1,7 @@
 """pairlet_board.sensors: what the chip tells about itself, with units in the names."""
 
+import asyncio
+
 from fakes import VirtualClock
 from pairlet.core.errors import ConfigError
 from pairlet_board.sensors import BoardSensors
@@ -55,13 +57,17 @@ def pico(celsius=25.0, **options):
     return BoardSensors(Chip(Adc), VirtualClock(61_999), **options)
 
 
+def read(sensors):
+    return asyncio.run(sensors.read())
+
+
 def near(value, wanted):
     return abs(value - wanted) < 0.11
 
 
 def test_a_pico_tells_temperature_heap_and_uptime():
     for celsius in (-20.0, 25.0, 85.0):
-        sample = pico(celsius).read()
+        sample = read(pico(celsius))
         assert near(sample["chip_temperature_celsius"], celsius)
         assert sample["uptime_seconds"] == 61
         assert sample.get("heap_free_bytes", 1) > 0
@@ -74,7 +80,7 @@ def test_the_two_ways_an_esp32_tells_its_temperature():
         ({"mcu_temperature": lambda: 41, "raw_temperature": lambda: 128}, 41),
     ):
         sensors = BoardSensors(Chip(Calibrated), VirtualClock(), esp32=Esp32(**functions))
-        assert near(sensors.read()["chip_temperature_celsius"], wanted)
+        assert near(read(sensors)["chip_temperature_celsius"], wanted)
     none = BoardSensors(Chip(Calibrated), VirtualClock(), esp32=Esp32())
     assert "chip_temperature_celsius" not in none.known()
 
@@ -83,18 +89,18 @@ def test_a_chip_without_any_is_no_trouble():
     for adc in (None, Calibrated):
         sensors = BoardSensors(Chip(adc), VirtualClock(5000))
         assert "chip_temperature_celsius" not in sensors.known()
-        assert sensors.read()["uptime_seconds"] == 5
+        assert read(sensors)["uptime_seconds"] == 5
 
 
 def test_absurd_temperatures_are_left_out():
     for celsius in (-100.0, 400.0):
-        assert "chip_temperature_celsius" not in pico(celsius).read()
+        assert "chip_temperature_celsius" not in read(pico(celsius))
 
 
 def test_analogue_inputs_are_volts_under_their_names():
-    assert near(pico(inputs={"battery": 28}).read()["battery_volts"], 1.65)
+    assert near(read(pico(inputs={"battery": 28}))["battery_volts"], 1.65)
     sensors = BoardSensors(Chip(Calibrated), VirtualClock(), inputs={"battery": 34})
-    assert sensors.read()["battery_volts"] == 1.235
+    assert read(sensors)["battery_volts"] == 1.235
 
 
 def test_a_pin_without_analogue_input_is_a_config_error():
@@ -110,8 +116,8 @@ def test_a_pin_without_analogue_input_is_a_config_error():
 def test_the_signal_is_told_while_there_is_one():
     levels = [-70, None]
     sensors = pico(rssi=lambda: levels.pop(0))
-    assert sensors.read()["wifi_rssi_dbm"] == -70
-    assert "wifi_rssi_dbm" not in sensors.read()
+    assert read(sensors)["wifi_rssi_dbm"] == -70
+    assert "wifi_rssi_dbm" not in read(sensors)
 
 
 def test_what_fails_or_is_no_number_is_left_out_and_the_rest_is_there():
@@ -119,7 +125,7 @@ def test_what_fails_or_is_no_number_is_left_out_and_the_rest_is_there():
         raise OSError(5, "gone")
 
     for reading in (broken, lambda: float("nan"), lambda: float("inf")):
-        sample = pico(rssi=reading).read()
+        sample = read(pico(rssi=reading))
         assert "wifi_rssi_dbm" not in sample
         assert sample["uptime_seconds"] == 61
 
@@ -127,7 +133,7 @@ def test_what_fails_or_is_no_number_is_left_out_and_the_rest_is_there():
 def test_only_what_was_chosen_is_read():
     sensors = pico(names=["uptime_seconds", "chip_temperature_celsius"])
     assert sensors.known() == ["chip_temperature_celsius", "uptime_seconds"]
-    assert sorted(sensors.read()) == ["chip_temperature_celsius", "uptime_seconds"]
+    assert sorted(read(sensors)) == ["chip_temperature_celsius", "uptime_seconds"]
 
 
 def test_an_unknown_name_is_a_config_error_that_tells_the_known_ones():

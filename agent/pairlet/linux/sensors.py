@@ -41,7 +41,7 @@ class SystemSensors:
         """Every name that `read()` can give, in the order in which it gives them."""
         return tuple(_SENSORS)
 
-    def read(self) -> dict[str, int | float]:
+    async def read(self) -> dict[str, int | float]:
         """One sample. Percentages 0 to 100, temperatures in degrees Celsius, counters since boot."""
         sample: dict[str, int | float] = {}
         for name in self._names:

@@ -82,7 +82,7 @@ class Sensors:
     def __init__(self, taken: Callable[[], None]):
         self._taken = taken
 
-    def read(self) -> dict[str, int | float]:
+    async def read(self) -> dict[str, int | float]:
         """One sample."""
         self._taken()
         return {"celsius": 21.5}

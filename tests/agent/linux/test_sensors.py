@@ -1,5 +1,6 @@
 """SystemSensors on recorded and on damaged /proc and /sys trees."""
 
+import asyncio
 import math
 import os
 import shutil
@@ -38,11 +39,15 @@ def tree(root: Path, files: dict[str, str] = FILES) -> Path:
     return root
 
 
+def read(sensors: SystemSensors) -> dict[str, int | float]:
+    return asyncio.run(sensors.read())
+
+
 def test_recorded_raspberry_pi(tmp_path: Path) -> None:
     sensors = SystemSensors(root=str(tree(tmp_path)))
     # 100 ticks later, of which 60 were idle and 15 waited for the disk.
     (tmp_path / "proc/stat").write_text("cpu  1020 50 305 8060 165 0 20 0 0 0\n")
-    sample = sensors.read()
+    sample = read(sensors)
     usage = os.statvfs(tmp_path)
     used = usage.f_blocks - usage.f_bfree
     assert sample.pop("disk_used_percent") == pytest.approx(100 * used / (used + usage.f_bavail), abs=0.2)
@@ -60,13 +65,13 @@ def test_recorded_raspberry_pi(tmp_path: Path) -> None:
 def test_load_is_that_since_the_last_read(tmp_path: Path) -> None:
     sensors = SystemSensors(["cpu_load_percent"], root=str(tree(tmp_path)))
     stat = tmp_path / "proc/stat"
-    assert sensors.read() == {}  # not a tick later: there is nothing to tell
+    assert read(sensors) == {}  # not a tick later: there is nothing to tell
     stat.write_text("cpu  1100 50 300 8000 150 0 20 0 0 0\n")
-    assert sensors.read() == {"cpu_load_percent": 100.0}
+    assert read(sensors) == {"cpu_load_percent": 100.0}
     stat.write_text("cpu  1100 50 300 8300 150 0 20 0 0 0\n")
-    assert sensors.read() == {"cpu_load_percent": 0.0}
+    assert read(sensors) == {"cpu_load_percent": 0.0}
     stat.write_text("cpu  1150 50 300 8350 100 0 20 0 0 0\n")  # iowait ran backwards, as it may
-    assert sensors.read() == {"cpu_load_percent": 100.0}
+    assert read(sensors) == {"cpu_load_percent": 100.0}
 
 
 def test_temperature_of_a_pc_comes_from_its_chip(tmp_path: Path) -> None:
@@ -79,16 +84,16 @@ def test_temperature_of_a_pc_comes_from_its_chip(tmp_path: Path) -> None:
         "sys/class/hwmon/hwmon1/temp1_input": "52000\n",
     }
     sensors = SystemSensors(["cpu_temperature_celsius"], root=str(tree(tmp_path, files)))
-    assert sensors.read() == {"cpu_temperature_celsius": 52.0}
+    assert read(sensors) == {"cpu_temperature_celsius": 52.0}
     shutil.rmtree(tmp_path / "sys/class/hwmon")
-    assert sensors.read() == {"cpu_temperature_celsius": 16.8}
+    assert read(sensors) == {"cpu_temperature_celsius": 16.8}
     (tmp_path / "sys/class/thermal/thermal_zone0/temp").write_text("-274000\n")
-    assert sensors.read() == {}
+    assert read(sensors) == {}
 
 
 def test_only_what_was_asked_for_is_read(tmp_path: Path) -> None:
     sensors = SystemSensors(["load_average_1m", "uptime_seconds", "uptime_seconds"], root=str(tree(tmp_path)))
-    assert list(sensors.read()) == ["uptime_seconds", "load_average_1m"]
+    assert list(read(sensors)) == ["uptime_seconds", "load_average_1m"]
 
 
 @pytest.mark.parametrize("name", ["humidity", "", "cpu_load", "\x1b[31m"])
@@ -99,14 +104,14 @@ def test_unknown_names_are_refused(name: str) -> None:
 
 
 def test_nothing_to_read_gives_the_disk_alone(tmp_path: Path) -> None:
-    assert list(SystemSensors(root=str(tmp_path)).read()) == ["disk_used_percent"]
-    assert SystemSensors(root=str(tmp_path / "none")).read() == {}
+    assert list(read(SystemSensors(root=str(tmp_path)))) == ["disk_used_percent"]
+    assert read(SystemSensors(root=str(tmp_path / "none"))) == {}
 
 
 def test_files_that_are_something_else(tmp_path: Path) -> None:
     for path in FILES:
         (tmp_path / path).mkdir(parents=True)
-    assert list(SystemSensors(root=str(tmp_path)).read()) == ["disk_used_percent"]
+    assert list(read(SystemSensors(root=str(tmp_path)))) == ["disk_used_percent"]
 
 
 _NASTY = st.sampled_from(
@@ -141,7 +146,7 @@ def test_any_bytes_in_those_files_give_a_sane_sample(data: st.DataObject) -> Non
             (root / path).write_bytes(text[:cut] + data.draw(junk))
         sensors = SystemSensors(root=folder)
         for _ in range(2):
-            sample = sensors.read()
+            sample = read(sensors)
             assert set(sample) <= set(SystemSensors.known())
             for name, value in sample.items():
                 assert type(value) in (int, float) and math.isfinite(value)
