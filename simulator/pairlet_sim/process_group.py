@@ -108,8 +108,20 @@ async def started(words: list[str], environ: dict[str, str]) -> AsyncIterator[Pr
     try:
         yield group
     finally:
-        # Also while we are being cancelled: the end of a group does not take long.
-        await asyncio.shield(asyncio.ensure_future(group.stop()))
+        await _whatever_happens(asyncio.ensure_future(group.stop()))
+
+
+async def _whatever_happens(ending: "asyncio.Future[None]") -> None:
+    """Wait for `ending`, however often we are cancelled meanwhile: the end of a group does not take long."""
+    cancelled = False
+    while not ending.done():
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError
+    ending.result()
 
 
 def die_with_parent() -> None:

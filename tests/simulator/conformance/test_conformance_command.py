@@ -88,7 +88,7 @@ def test_placeholders_are_filled_in(tmp_path):
     assert f"'{issuer}/token', '{issuer}/revoke', 'conformance', '{tempfile.gettempdir()}/" in said
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130)])
 def test_whoever_has_had_enough_leaves_nothing_behind(number, code, tmp_path):
     """Stopped while clients run that have children of their own, one of which ignores SIGTERM."""
     environ, mark = marked_environment(TMPDIR=str(tmp_path))

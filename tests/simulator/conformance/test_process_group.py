@@ -44,6 +44,35 @@ def test_who_does_not_listen_is_killed():
     assert group.exit_code == -9
 
 
+def test_who_is_cancelled_again_and_again_still_ends_the_group():
+    script = (
+        "import signal, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "print('deaf', flush=True)\n"
+        "time.sleep(300)"
+    )
+    groups = []
+
+    async def runs():
+        async with started([sys.executable, "-c", script], dict(os.environ)) as group:
+            groups.append(group)
+            while not group.stdout:
+                await asyncio.sleep(0.01)
+            await group.ended_within(300)
+
+    async def main():
+        task = asyncio.ensure_future(runs())
+        while not (groups and groups[0].stdout):
+            await asyncio.sleep(0.01)
+        while not task.done():
+            task.cancel()
+            await asyncio.sleep(0.1)
+        assert task.cancelled()
+
+    asyncio.run(main())
+    assert groups[0].exit_code == -9
+
+
 def test_an_endless_writer_fills_no_memory():
     exit_code, group = run("while True: print('x' * 100_000)", 2)
     assert exit_code is None
