@@ -257,7 +257,7 @@ class Pairing:
     def _hear(self, error: "PairletError | None") -> None:
         code = self._grant.code
         if code is None:
-            self._patience(error)
+            self._patience(error, self._grant.due - self._clock.now())
             return
         self._trouble = "" if error is None else f"{error}; trying again"
         if not self._told:
@@ -274,11 +274,14 @@ class Pairing:
 
 
 def tell_paired(agent: "Agent", token: "Token") -> None:
-    """Tell everybody that there is a token."""
-    agent.ports.display.show(Screen(PAIRED, scope=token.scope))
+    """Tell everybody that there is a token, and which scopes are missing in it (RFC 6749 section 3.3)."""
+    missing = token.not_granted(agent.config.text("oauth.scope"))
+    message = "not granted: " + missing if missing else ""
+    agent.ports.display.show(Screen(PAIRED, scope=token.scope, message=message))
     agent.emit(
         "paired",
         scope=token.scope,
+        not_granted=missing,
         expires_in=token.expires_in,
         has_refresh_token=token.refresh_token is not None,
     )

@@ -324,7 +324,22 @@ def test_a_short_pause_is_waited_for():
 def test_what_was_not_granted_is_shown():
     rig = Rig(broker=MemoryBroker(), settings={"oauth": {"scope": "openid telemetry admin"}})
     rig.run(rig.agent.run(), until=MINUTE)
-    assert "paired, but not granted: admin" in [screen.message for screen in rig.display.screens]
+    messages = [screen.message for screen in rig.display.screens]
+    assert "not granted: admin" in messages and "paired, but not granted: admin" in messages
+    paired = [fields for event, fields in rig.events if event == "paired"]
+    assert [fields["not_granted"] for fields in paired] == ["admin"]
+
+
+def test_nobody_waits_an_hour_for_a_code():
+    rig = Rig()
+    rig.http.answer = lambda request: Response(503, [("retry-after", "3600")], b"")
+    try:
+        rig.run(rig.agent.pair(Patience(3)))
+    except TransportError as error:
+        assert "asks to be left alone for 6" in str(error)
+    else:
+        raise AssertionError("it waited")
+    assert rig.clock.now() < MINUTE
 
 
 def test_a_token_of_a_second_is_not_refreshed_without_pause():

@@ -148,7 +148,6 @@ class DeviceGrant(Machine):
         self._seed = seed
         self._insecure_http = insecure_http
         self._backoff = Backoff(1000, _LONGEST_BACKOFF_MS, seed)
-        self._due = 0
         self._sent_at = 0
         self._just_slowed = self._clock_is_fast = False
         self.interval_ms = _INTERVAL_MS
@@ -162,14 +161,14 @@ class DeviceGrant(Machine):
         """Send(request), Wait(until), or None when it has ended."""
         if self.state in ENDED:
             return None
-        if self.state == WAITING and self._due > self._last_poll_by() and now >= self._code().expires_at:
+        if self.state == WAITING and self.due > self._last_poll_by() and now >= self._code().expires_at:
             # Retry-After forbids even the last poll: there is nothing left to wait for.
             self._end("out of time", OAuthError("expired_token"))
             return None
-        if self.state in (READY, WAITING) and now < self._due:
-            if self.state == WAITING and self._due > self._last_poll_by():
+        if self.state in (READY, WAITING) and now < self.due:
+            if self.state == WAITING and self.due > self._last_poll_by():
                 return Wait(self._code().expires_at)
-            return Wait(self._due)
+            return Wait(self.due)
         asking = self.state == READY
         self.step("send")
         # Lifetimes count from here: an answer may wait for hours in a device that is asleep.
@@ -217,7 +216,7 @@ class DeviceGrant(Machine):
         self.interval_ms = interval_ms
         # Trouble while polling doubles from the interval, so that it can only ever slow down.
         self._backoff = Backoff(2 * interval_ms, max(4 * interval_ms, _LONGEST_BACKOFF_MS), self._seed)
-        self._due = now + interval_ms
+        self.due = now + interval_ms
 
     def _receive_poll(self, answer: Answer, now: int) -> None:
         if answer.kind == FAULT:
@@ -279,7 +278,7 @@ class DeviceGrant(Machine):
     def _meet_fault(self, fault: "PairletError | None", retry_after_ms: int, now: int) -> None:
         self.fault = fault
         if self.state == ASKING:
-            self._due = now + max(retry_after_ms, self._backoff.delay_ms())
+            self.due = now + max(retry_after_ms, self._backoff.delay_ms())
         elif self.state == POLLING:
             if now >= self._code().expires_at:
                 self._end("out of time", OAuthError("expired_token"))
@@ -297,7 +296,7 @@ class DeviceGrant(Machine):
         earliest = now + max(pace_ms, retry_after_ms)
         if retry_after_ms > self.interval_ms:
             self.not_before = earliest
-        self._due = max(earliest, min(now + delay_ms, self._code().expires_at))
+        self.due = max(earliest, min(now + delay_ms, self._code().expires_at))
 
     def _last_poll_by(self) -> int:
         """Polling later than this makes no sense: nobody looks at an ended code for that long."""
@@ -352,5 +351,5 @@ class DeviceGrant(Machine):
         self.code = code
         self._start_waiting(code.interval_ms, now)
         self.not_before = now - age_ms + 1000 * retry_after
-        self._due = max(self._due, self.not_before)
+        self.due = max(self.due, self.not_before)
         self.step("code")

@@ -368,8 +368,8 @@ _POLLING = (
     _one(
         "polls a millisecond early",
         "core.device_grant",
-        "self._due = max(earliest, min(now + delay_ms, self._code().expires_at))",
-        "self._due = max(earliest, min(now + delay_ms, self._code().expires_at)) - 1",
+        "self.due = max(earliest, min(now + delay_ms, self._code().expires_at))",
+        "self.due = max(earliest, min(now + delay_ms, self._code().expires_at)) - 1",
         *_EARLY,
     ),
     _one(
@@ -452,8 +452,8 @@ _POLLING = (
     _one(
         "polls at once after a restart",
         "core.device_grant",
-        "self._due = max(self._due, self.not_before)",
-        "self._due = self.not_before",
+        "self.due = max(self.due, self.not_before)",
+        "self.due = self.not_before",
         *_EARLY,
     ),
     _one(
