@@ -35,7 +35,9 @@ def fresh_folder(blocks=64):
     except ImportError:
         import tempfile
 
-        return tempfile.mkdtemp()
+        # Kept, for it removes itself with the process.
+        _folders.append(tempfile.TemporaryDirectory())
+        return _folders[-1].name
     # Only the newest disk is kept: a board's heap has no room for more.
     if _folders:
         vfs.umount(_folders.pop())

@@ -8,7 +8,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from .state import Device
-from .words import PHASES, number, time_left
+from .words import PHASES, counted, number, time_left
 
 _QUIET_ZONE = 2
 _GAP = 3  # columns between QR code and words
@@ -115,7 +115,9 @@ def state_lines(device: Device, columns: int, now: float, look: Look) -> list[Te
     if not device.token_ends:
         return lines
     lines.append(_row("token", _token_life(device, columns - _LABEL, now, look)))
-    lines.append(_row("broker", Text(f"{device.status or 'unknown'}, {device.arrived} samples arrived")))
+    lines.append(
+        _row("broker", Text(f"{device.status or 'unknown'}, {counted(device.arrived, 'sample')} arrived"))
+    )
     return lines
 
 
@@ -127,7 +129,7 @@ def _token_life(device: Device, columns: int, now: float, look: Look) -> Text:
     """A bar that gets shorter, and words behind it as long as there is room."""
     life = max(1.0, device.token_ends - device.token_issued)
     left = max(0.0, device.token_ends - now)
-    words = f"{left:.0f} s left, refreshed {device.refreshed} times"
+    words = f"{left:.0f} s left, refreshed {counted(device.refreshed, 'time')}"
     if columns < len(words) + 8:
         words = f"{left:.0f} s, refreshed {device.refreshed}x"
     bar = min(24, columns - len(words) - 1)

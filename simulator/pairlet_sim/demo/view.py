@@ -13,7 +13,7 @@ from .picture import picture
 from .state import Device, State
 from .story import View
 from .terminal import Terminal, terminal_of
-from .words import number
+from .words import counted, number
 
 
 @contextlib.contextmanager
@@ -36,7 +36,7 @@ def summary(state: State) -> list[str]:
     """What was seen, a line for each device."""
     return [
         f"{device.prefix}{'paired' if device.token_issued else 'not paired'}, "
-        f"{device.arrived} samples arrived, token refreshed {device.refreshed} times"
+        f"{counted(device.arrived, 'sample')} arrived, token refreshed {counted(device.refreshed, 'time')}"
         for device in state.devices
     ]
 

@@ -19,3 +19,8 @@ def time_left(until: float, now: float) -> str:
     """Minutes and seconds from `now` to `until` (both in seconds), as "9:58"."""
     left = max(0, int(until - now))
     return f"{left // 60}:{left % 60:02d}"
+
+
+def counted(number: int, noun: str) -> str:
+    """The number and its noun, such as "2 samples"."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -238,4 +238,4 @@ def test_lines_say_which_device_they_are_about() -> None:
         "the board: paired; granted: telemetry:write",
         "the board: telemetry 1: heap_free_bytes 70,016",
     ]  # fmt: skip
-    assert summary(state)[1] == "the board: paired, 1 samples arrived, token refreshed 0 times"
+    assert summary(state)[1] == "the board: paired, 1 sample arrived, token refreshed 0 times"
