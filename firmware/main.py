@@ -14,11 +14,11 @@ from pairlet.core.secret import Secret
 from pairlet.core.wall import UNSET
 from pairlet.drive import Patience, first_of
 from pairlet.settings import Settings
-from pairlet_board import tls
 from pairlet_board.button import BoardButton
 from pairlet_board.clock import BoardClock
 from pairlet_board.entropy import BoardEntropy
 from pairlet_board.memory import unload
+from pairlet_board.on_demand import TO_FIND, TO_PAIR, Http, Mqtt, Sensors, module
 from pairlet_board.store import BoardStore
 from pairlet_board.watchdog import Watchdog
 from pairlet_board.wifi import Wifi
@@ -26,11 +26,8 @@ from pairlet_board.wifi import Wifi
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from ssl import SSLContext
     from typing import Any
 
-    from pairlet.core.http import Request, Response
-    from pairlet.core.mqtt import Credentials, Message
     from pairlet.ports import Display
 
     Table = dict[str, Any]
@@ -38,19 +35,6 @@ if TYPE_CHECKING:
 _CONFIG = "config.json"
 _BOARD = ["display", "width", "height", "i2c", "sda", "scl", "address", "button", "watchdog", "inputs", "ntp"]
 _WIFI = ["ssid", "key", "hostname", "country"]
-# What only one exchange takes, and what is taken until the device is paired.
-_FOR_AN_EXCHANGE = ["pairlet_board.http", "pairlet_board.http_parser"]
-_TO_FIND = ["pairlet.discovery", "pairlet.core.discovery"]
-_TO_PAIR = _TO_FIND + [
-    "pairlet.prompting", "pairlet.pairing", "pairlet.pending", "pairlet.core.stamp", "pairlet.unpairing",
-    "pairlet.refreshing", "pairlet.core.device_grant", "pairlet.core.refresh_grant",
-    "pairlet.core.revocation", "pairlet.core.token_record", "pairlet.core.answer",
-    "pairlet.core.json_object",
-]  # fmt: skip
-_TO_PUBLISH = [
-    "pairlet.link", "pairlet.core.mqtt",
-    "pairlet_board.mqtt", "pairlet_board.mqtt_session", "pairlet_board.mqtt_packets",
-]  # fmt: skip
 _RESTART_MS = 60000
 # What may wait for the broker unless told otherwise: the heap is small.
 _BUFFER_BYTES = 8192
@@ -128,104 +112,6 @@ def make_display(board: "Table") -> "Display":
     return ConsoleDisplay()
 
 
-class Http:
-    """The port Http: the code and the certificates of an exchange are in memory only while there is one."""
-
-    def __init__(self, clock: BoardClock, config: Settings):
-        self._clock = clock
-        self._config = config
-
-    async def exchange(self, request: "Request") -> "Response":
-        """See pairlet.ports.Http."""
-        from pairlet_board.http import BoardHttp
-
-        gc.collect()
-        try:
-            plain = self._config.flag("oauth.insecure_http")
-            http = BoardHttp(self._clock, make_context(self._config, "oauth"), insecure_http=plain)
-            # A TLS handshake needs much of a Pico W's stack, and a task begins at the bottom of it.
-            response: Response = await asyncio.create_task(http.exchange(request))
-            return response
-        finally:
-            del BoardHttp
-            unload(_FOR_AN_EXCHANGE)
-
-
-class Sensors:
-    """The port Sensors: read in at the first sample."""
-
-    def __init__(
-        self, clock: BoardClock, names: "list[str] | None", wifi: Wifi, inputs: "dict[str, int] | None"
-    ):
-        self._what = (clock, names, wifi.rssi, inputs)
-        self._sensors: Any = None
-
-    async def read(self) -> "dict[str, int | float]":
-        """See pairlet.ports.Sensors. Raises ConfigError for a name that this board has not."""
-        if self._sensors is None:
-            from pairlet_board.sensors import BoardSensors
-
-            clock, names, rssi, inputs = self._what
-            self._sensors = BoardSensors(machine, clock, names, rssi, inputs, _module("esp32"))
-        sample: dict[str, int | float] = await self._sensors.read()
-        return sample
-
-
-class Mqtt:
-    """The port Mqtt: read in at the first connect, so that pairing has the room."""
-
-    def __init__(self, clock: BoardClock, config: Settings, device_id: str):
-        self._clock = clock
-        self._config = config
-        self._device_id = device_id
-        self._client: Any = None
-        self.was_unpaired = False  # then the next disconnect makes room for pairing anew
-
-    async def connect(self, credentials: "Credentials", will: "Message | None") -> bool:
-        """See pairlet.ports.Mqtt."""
-        if self._client is None:
-            unload(_TO_PAIR)
-            from pairlet_board.mqtt import BoardMqtt
-            from pairlet_board.mqtt_session import Session
-
-            config = self._config
-            client_id = config.text("mqtt.client_id") or self._device_id
-            session = Session(client_id, config.integer("mqtt.keep_alive") // 1000, window=4, most=1024)
-            self._client = BoardMqtt(
-                session,
-                config.text("mqtt.url"),
-                self._clock,
-                context=make_context(config, "mqtt"),
-                insecure=config.flag("oauth.insecure_http"),
-            )
-            self.publish = self._client.publish
-            self.subscribe = self._client.subscribe
-            self.next_event = self._client.next_event
-        session_present: bool = await self._client.connect(credentials, will)
-        return session_present
-
-    async def disconnect(self) -> None:
-        """See pairlet.ports.Mqtt."""
-        if self._client is not None:
-            await self._client.disconnect()
-        if self.was_unpaired:
-            self.was_unpaired = False
-            self._client = self.publish = self.subscribe = self.next_event = None
-            unload(_TO_PUBLISH)
-
-
-def make_context(config: Settings, table: str) -> "SSLContext | None":
-    """The TLS context for `table`'s peer: from its ca_file, or oauth's. None without one."""
-    path = config.text(table + ".ca_file") or config.text("oauth.ca_file")
-    if not path:
-        return None
-    try:
-        with open(path, "rb") as file:
-            return tls.context(file.read())
-    except OSError:
-        raise ConfigError("the CA file %s can't be read" % path, "Copy it to the board.") from None
-
-
 class Firmware:
     """Everything that runs on this board."""
 
@@ -233,7 +119,7 @@ class Firmware:
         self.display = display
         self.store = BoardStore("pairlet-state")
         self.clock = clock = BoardClock(
-            store=self.store, rtc=machine.RTC(), ntp=_module("ntptime"), **_hosts(board)
+            store=self.store, rtc=machine.RTC(), ntp=module("ntptime"), **_hosts(board)
         )
         self.entropy = BoardEntropy()
         key = wifi.get("key")
@@ -270,7 +156,9 @@ class Firmware:
         mqtt = sensors = None
         if config.text("mqtt.url"):
             mqtt = Mqtt(self.clock, config, device.device_id)
-            sensors = Sensors(self.clock, config.texts("telemetry.sensors"), self.wifi, board.get("inputs"))
+            sensors = Sensors(
+                machine, self.clock, config.texts("telemetry.sensors"), self.wifi.rssi, board.get("inputs")
+            )
         ports = Ports(self.clock, http, self.display, self.store, self.entropy, sensors, self.button, mqtt)
         return Agent(config, Client(client_id), device, ports, self._hear)
 
@@ -320,9 +208,9 @@ class Firmware:
 
     def _hear(self, event: str, **fields: object) -> None:
         if event == "code":
-            unload(_TO_FIND)
+            unload(TO_FIND)
         elif event in ("mqtt_connected", "refreshed"):
-            unload(_TO_PAIR)
+            unload(TO_PAIR)
         elif event == "unpaired" and self.agent.ports.mqtt is not None:
             self.agent.ports.mqtt.was_unpaired = True
         # One line an event for whoever has the console open; the payload of none holds a secret.
@@ -332,13 +220,6 @@ class Firmware:
     def display_is_not_the_console(self) -> bool:
         """Whether the console is free for events."""
         return hasattr(self.display, "_panel")
-
-
-def _module(name: str) -> "Any":
-    try:
-        return __import__(name)
-    except ImportError:
-        return None
 
 
 def _hosts(board: "Table") -> "Table":
