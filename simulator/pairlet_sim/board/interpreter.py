@@ -20,6 +20,9 @@ from .device import _layout as layout
 from .registers import Registers
 from .settings import BLOCK, DEVICE, BoardError, Settings
 
+# SIGINT in the middle of a garbage collection leaves the heap locked for good, which no board does. A process
+# that waits collects nothing, and one that does not wait for so long is in a loop of its own.
+_REST_S = 0.25
 _INTERRUPT_PAUSE_S = 0.25  # MicroPython ends when a second SIGINT comes before it has looked at the first
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
@@ -153,10 +156,22 @@ class Interpreter:
         if wait > 0 and run == self._run():
             if self._later is None:
                 self._later = asyncio.get_running_loop().call_later(wait, self._interrupt_later)
-        elif self._process is not None and self._registers.byte(layout.INTERRUPT) != layout.NO_INTERRUPT:
+        elif self._process is not None and not self._at_prompt():
             self._interrupted = (time.monotonic(), self._run())
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(signal.SIGINT)
+            self._interrupt_at_rest(self._run(), time.monotonic() + _REST_S)
+
+    def _interrupt_at_rest(self, run: tuple[int, int], until: float) -> None:
+        """SIGINT while the interpreter waits for something, or at last at `until`, if `run` still runs."""
+        if self._process is None or run != self._run() or self._at_prompt():
+            return
+        if _is_busy(self.pid) and time.monotonic() < until:
+            asyncio.get_running_loop().call_later(0.001, self._interrupt_at_rest, run, until)
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGINT)
+
+    def _at_prompt(self) -> bool:
+        return bool(self._registers.byte(layout.INTERRUPT) == layout.NO_INTERRUPT)
 
     def _run(self) -> tuple[int, int]:
         return self.pid, self._registers.byte(layout.RUN)
@@ -200,6 +215,15 @@ class Interpreter:
                 self._unsent = self._unsent[os.write(self._typed, self._unsent) :]
         except BlockingIOError:
             loop.add_writer(self._typed, self._flush)
+
+
+def _is_busy(pid: int) -> bool:
+    """Whether the process computes just now (proc(5), the state behind the name)."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b") ")[2][:1] == b"R"
+    except OSError:
+        return False
 
 
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
