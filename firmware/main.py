@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import time
 
 import machine
 import network
@@ -250,6 +251,17 @@ def _forget_start() -> None:
     gc.collect()
 
 
+def _start_anew(error: Exception) -> None:
+    """What nobody foresaw (no memory left, say) must not leave a board dead where nobody looks at it."""
+    print("pairlet: a fault:", type(error).__name__, error)
+    print("The board restarts in 60 s; Ctrl-C keeps it.")
+    try:
+        time.sleep(_RESTART_MS // 1000)
+    except KeyboardInterrupt:
+        return
+    machine.reset()
+
+
 def main() -> None:
     """Run until Ctrl-C; a setting that can't be used ends it with words, and the REPL is there."""
     gc.threshold((gc.mem_alloc() + gc.mem_free()) // _COLLECT_PART)
@@ -271,6 +283,8 @@ def main() -> None:
         asyncio.run(firmware.run())
     except KeyboardInterrupt:
         print("pairlet: stopped; machine.reset() starts it again")
+    except Exception as error:
+        _start_anew(error)
     finally:
         # What tasks were left behind must not run on beside the REPL.
         asyncio.new_event_loop()
