@@ -3,6 +3,7 @@
 Each port has one contract test that every implementation passes (tests/contracts).
 """
 
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -52,6 +53,17 @@ class Mqtt(Protocol):
         """Send and, with QoS 1, wait for the PUBACK; return its reason_code (0 for QoS 0 and 3.1.1).
 
         Raises TransportError when the connection ends before the acknowledgement, or there is none.
+        """
+
+    def room(self) -> int:
+        """How many QoS 1 messages send() would put out right now; 0 without a connection."""
+
+    def send(self, message: Message, settle: Callable[[int | None], None]) -> None:
+        """Send a QoS 1 message without waiting; what there is no room for waits, in order.
+
+        settle(reason_code) is called once, and never before send() has returned: with the PUBACK's reason
+        code (0 with MQTT 3.1.1), or None when the connection ended first, or there was none. It may call
+        send(). ConfigError for an impossible topic name.
         """
 
     async def subscribe(self, topic_filter: str, qos: int) -> int:

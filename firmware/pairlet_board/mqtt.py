@@ -125,6 +125,19 @@ class BoardMqtt:
         """
         return await self._outcome(packets.publish(message))
 
+    def room(self) -> int:
+        """How many messages send() would put out at once; 0 without a connection."""
+        return self._session.room()
+
+    def send(self, message: "Message", settle: "Callable[[int | None], None]") -> None:
+        """As publish(), but without a task or an event for each message: see pairlet.ports.Mqtt.send."""
+        parts = packets.publish(message)
+        try:
+            self._session.send(parts, settle)
+        except TransportError:
+            asyncio.create_task(_tell_failure(settle))
+        self._wake.set()
+
     async def subscribe(self, topic_filter: str, qos: int) -> int:
         """Return the granted qos, or 0x80. TransportError also when there is no answer in time."""
         try:
@@ -139,10 +152,10 @@ class BoardMqtt:
             message = self._session.next_message()
             if message is not None:
                 self._wake.set()  # its PUBACK
-                return Event(MESSAGE, message, None)
+                return Event(MESSAGE, message, None, None)
             if self._ended is not None:
                 reason, self._ended = self._ended, None
-                return Event(DISCONNECTED, None, reason)
+                return Event(DISCONNECTED, None, reason, None)
             await self._something_new()
 
     async def disconnect(self) -> None:
@@ -160,11 +173,11 @@ class BoardMqtt:
         return self._session.unacked_ms(self._clock.now())
 
     async def _outcome(self, parts: "packets.Parts") -> int:
-        delivery = self._session.send(parts)
-        waiter = delivery.waiter = asyncio.Event()
+        ended = asyncio.Event()
+        delivery = self._session.send(parts, lambda code: ended.set())
         self._wake.set()
         try:
-            await waiter.wait()
+            await ended.wait()
         finally:
             self._session.forget(delivery)
         if delivery.code is None:
@@ -278,6 +291,10 @@ class BoardMqtt:
         self._tasks = []
         close()
         self._news.set()
+
+
+async def _tell_failure(settle: "Callable[[int | None], None]") -> None:
+    settle(None)
 
 
 async def _read_into(reader: "asyncio.StreamReader", space: memoryview) -> "int | None":

@@ -17,7 +17,7 @@ from . import mqtt_packets as packets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import asyncio
+    from collections.abc import Callable
     from typing import Any
 
     from pairlet.core.mqtt import Credentials, Message
@@ -39,22 +39,21 @@ _OVERHEAD = 64
 class Delivery:
     """A packet on its way. `code` is None until the broker took it: then 0, or the SUBACK's code.
 
-    `waiter`, if the driver sets one, is asked to `set()` when the outcome is there (asyncio.Event
-    will do); without a code then, it failed.
+    `then(code)`, if there is one, is called once, when the outcome is there: with None it failed.
     """
 
-    def __init__(self, parts: "packets.Parts"):
+    def __init__(self, parts: "packets.Parts", then: "Callable[[int | None], None] | None"):
         self.parts = parts
         self.packet_id = 0
         self.sent_at = 0
         self.code: int | None = None
-        self.waiter: asyncio.Event | None = None
+        self.then = then
 
     def settle(self, code: "int | None") -> None:
         """The outcome is known: a code, or None for a failure."""
         self.code = code
-        if self.waiter is not None:
-            self.waiter.set()
+        if self.then is not None:
+            self.then(code)
 
 
 class Session(Machine):
@@ -118,10 +117,10 @@ class Session(Machine):
 
     def disconnect(self) -> None:
         """End on purpose: what is not acknowledged fails, DISCONNECT is the last packet. Any state."""
-        self._settle_all(False)
         if self.state in (CONNECTING, CONNECTED):
             self.step("disconnect")
             self._control.append(packets.DISCONNECT)
+        self._settle_all(False)
 
     def lost(self, reason: str) -> None:
         """The connection has ended, whoever ended it. Any state."""
@@ -148,20 +147,26 @@ class Session(Machine):
 
     # ---- out -------------------------------------------------------------------------------
 
-    def send(self, parts: "packets.Parts") -> Delivery:
+    def room(self) -> int:
+        """How many packets send() would put on their way at once; 0 without a connection."""
+        if self.state != CONNECTED:
+            return 0
+        return max(0, self._window - len(self._unacked) - len(self._queue))
+
+    def send(self, parts: "packets.Parts", then: "Callable[[int | None], None] | None" = None) -> Delivery:
         """Send what packets.publish(), subscribe() or unsubscribe() made, when the window has room.
 
         TransportError without a connection.
         """
         if self.state != CONNECTED:
             raise TransportError(self.reason)
-        delivery = Delivery(parts)
+        delivery = Delivery(parts, then)
         self._queue.append(delivery)
         return delivery
 
     def forget(self, delivery: Delivery) -> None:
         """Nobody waits for it: not sent if it is not on its way yet. Else it keeps its packet_id."""
-        delivery.waiter = None
+        delivery.then = None
         if delivery in self._queue:
             self._queue.remove(delivery)
 
@@ -172,9 +177,9 @@ class Session(Machine):
             data = self._rest[:_PIECE]
             self._rest = self._rest[_PIECE:] if len(self._rest) > _PIECE else None
         else:
-            if self._written is not None:
-                self._written.settle(0)
-                self._written = None
+            written, self._written = self._written, None
+            if written is not None:
+                written.settle(0)
             if self._control:
                 data = self._control.pop(0)
             elif self._queue and self.state == CONNECTED and len(self._unacked) < self._window:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from pairlet.core.errors import BrokerError, TransportError
+from pairlet.core.errors import BrokerError, ConfigError, TransportError
 from pairlet.core.mqtt import DISCONNECTED, MESSAGE, Credentials, Event, Message, is_failure
 from pairlet.core.secret import Secret
 from pairlet.linux.clock import SystemClock
@@ -336,5 +336,126 @@ def test_a_second_connection_with_the_same_client_id_ends_the_first(
         assert not is_failure(await second.publish(Message(f"devices/{name}/telemetry", b"x", 1, False)))
         await second.disconnect()
         await first.disconnect()
+
+    asyncio.run(run())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait, turn by turn of the loop, until it is so; TimeoutError where it never is."""
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+def test_send_settles_in_order_and_never_before_it_has_returned(
+    broker: Mosquitto, build: Build, name: str
+) -> None:
+    topic = f"devices/{name}/telemetry"
+    settled: list[tuple[int, int | None]] = []
+
+    async def run() -> None:
+        mqtt = build(broker.port, name)
+        assert mqtt.room() == 0
+        await mqtt.connect(device(), None)
+        window = mqtt.room()
+        assert window >= 4
+
+        def send(number: int) -> None:
+            mqtt.send(Message(topic, b"%d" % number, 1, False), lambda code: settled.append((number, code)))
+
+        for number in range(window):
+            send(number)
+            assert (mqtt.room(), settled) == (window - 1 - number, [])
+        # What there is no room for goes out later.
+        for number in range(window, 100):
+            send(number)
+        assert mqtt.room() == 0
+        await until(lambda: len(settled) == 100)
+        assert mqtt.room() == window
+        await mqtt.disconnect()
+        assert mqtt.room() == 0
+
+    with watch(broker, topic) as seen:
+        asyncio.run(run())
+        seen.wait_for(lambda messages: len(messages) == 100)
+        assert [each.payload for each in seen.messages] == [b"%d" % number for number in range(100)]
+    assert [number for number, _ in settled] == list(range(100))
+    assert all(code is not None and not is_failure(code) for _, code in settled)
+
+
+def test_what_is_settled_may_send_the_next(broker: Mosquitto, build: Build, name: str) -> None:
+    topic = f"devices/{name}/telemetry"
+    left = list(range(200))
+
+    async def run() -> None:
+        mqtt = build(broker.port, name)
+        await mqtt.connect(device(), None)
+
+        def go_on(code: int | None) -> None:
+            while left and mqtt.room():
+                mqtt.send(Message(topic, b"%d" % left.pop(0), 1, False), go_on)
+
+        go_on(0)
+        await until(lambda: not left)
+        await mqtt.disconnect()
+
+    with watch(broker, topic) as seen:
+        asyncio.run(run())
+        seen.wait_for(lambda messages: len(messages) >= 190)
+        payloads = [int(each.payload) for each in seen.messages]
+        assert payloads == list(range(len(payloads)))
+
+
+def test_send_is_settled_with_none_without_a_connection_and_when_it_ends(
+    build: Build, name: str, tmp_path: Path
+) -> None:
+    message = Message("telemetry", b"x", 1, False)
+
+    async def run() -> None:
+        codes: list[int | None] = []
+        with Mosquitto(tmp_path) as broker:
+            mqtt = build(broker.port, name)
+            mqtt.send(message, codes.append)
+            assert codes == []
+            await until(lambda: codes == [None])
+            await mqtt.connect(device(), None)
+            broker.suspend()
+            for _ in range(30):
+                mqtt.send(message, codes.append)
+            broker.kill()
+            assert (await soon(mqtt)).kind == DISCONNECTED
+            await until(lambda: codes == [None] * 31)
+            assert mqtt.room() == 0
+            mqtt.send(message, codes.append)
+            await until(lambda: codes == [None] * 32)
+            await mqtt.disconnect()
+
+    asyncio.run(run())
+
+
+def test_disconnect_settles_what_is_under_way(build: Build, name: str, tmp_path: Path) -> None:
+    async def run() -> None:
+        codes: list[int | None] = []
+        with Mosquitto(tmp_path) as broker:
+            mqtt = build(broker.port, name)
+            await mqtt.connect(device(), None)
+            broker.suspend()
+            for _ in range(30):
+                mqtt.send(Message("telemetry", b"x", 1, False), codes.append)
+            await mqtt.disconnect()
+            await until(lambda: codes == [None] * 30)
+            broker.resume()
+
+    asyncio.run(run())
+
+
+def test_send_refuses_an_impossible_topic_name(broker: Mosquitto, build: Build, name: str) -> None:
+    async def run() -> None:
+        mqtt = build(broker.port, name)
+        await mqtt.connect(device(), None)
+        for topic_name in ("", "a/+", "#"):
+            with pytest.raises(ConfigError):
+                mqtt.send(Message(topic_name, b"x", 1, False), lambda code: None)
+        await mqtt.disconnect()
 
     asyncio.run(run())

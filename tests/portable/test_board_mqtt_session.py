@@ -72,7 +72,7 @@ class Waiter:
     def __init__(self):
         self.told = 0
 
-    def set(self):
+    def __call__(self, code):
         """The outcome is there."""
         self.told += 1
 
@@ -186,7 +186,7 @@ def test_disconnect_and_lost_without_a_connection_are_harmless():
 def test_qos_1_waits_for_its_puback():
     session = connected()
     delivery, waiter = publish(session, 1), Waiter()
-    delivery.waiter = waiter
+    delivery.then = waiter
     assert numbers(session) == [(1, 1, False)]
     assert (delivery.code, waiter.told) == (None, 0)
     feed(session, broker.puback(1))
@@ -205,7 +205,7 @@ def test_qos_0_is_done_when_it_is_written():
 def test_qos_0_that_was_not_written_has_failed():
     session = connected()
     delivery, waiter = publish(session, 1, 0), Waiter()
-    delivery.waiter = waiter
+    delivery.then = waiter
     session.data_to_send(0)
     session.lost("cut")
     assert (delivery.code, waiter.told) == (None, 1)
@@ -349,8 +349,8 @@ def test_what_is_unacknowledged_at_the_end_has_failed():
     deliveries = [publish(session, number) for number in range(4)]
     waiters = []
     for delivery in deliveries:
-        delivery.waiter = Waiter()
-        waiters.append(delivery.waiter)
+        delivery.then = Waiter()
+        waiters.append(delivery.then)
     sent(session)
     feed(session, broker.puback(1))
     session.lost("cut")
@@ -424,7 +424,7 @@ def test_a_new_message_gets_no_packet_id_that_waits_to_be_sent_again():
 def test_disconnect_ends_the_waiting_for_a_republish():
     session = connected(republish=True)
     delivery, waiter = publish(session, 1), Waiter()
-    delivery.waiter = waiter
+    delivery.then = waiter
     sent(session)
     session.lost("cut")
     assert waiter.told == 0
@@ -437,7 +437,7 @@ def test_disconnect_ends_the_waiting_for_a_republish():
 def test_subscriptions_are_not_sent_again():
     session = connected(republish=True)
     delivery, waiter = session.send(packets.subscribe("t/#", 1)), Waiter()
-    delivery.waiter = waiter
+    delivery.then = waiter
     sent(session)
     session.lost("cut")
     assert (delivery.code, waiter.told) == (None, 1)

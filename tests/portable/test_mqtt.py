@@ -33,5 +33,5 @@ def test_messages_and_events():
         1,
         False,
     )
-    assert Event(MESSAGE, message, None).message is message
+    assert Event(MESSAGE, message, None, None).message is message
     assert MESSAGE != DISCONNECTED

@@ -7,8 +7,9 @@ from .secret import Secret
 # A PUBLISH: topic_name (str), payload (bytes), qos (0 or 1), retain (bool). A will is one of these.
 Message = namedtuple("Message", ("topic_name", "payload", "qos", "retain"))
 
-# What a client tells of its own accord: kind MESSAGE with `message`, or DISCONNECTED with `reason`.
-Event = namedtuple("Event", ("kind", "message", "reason"))
+# What a client tells of its own accord: kind MESSAGE with `message`, or DISCONNECTED with `reason` and
+# the reason_code of the broker's DISCONNECT (MQTT 5), None when there was none.
+Event = namedtuple("Event", ("kind", "message", "reason", "reason_code"))
 
 MESSAGE = "message"
 DISCONNECTED = "disconnected"

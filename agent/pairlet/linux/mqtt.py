@@ -13,6 +13,7 @@ from .mqtt_dial import Dial, Session
 from .mqtt_inbox import Inbox
 from .mqtt_link import Link, Unanswered
 from .mqtt_version import VersionChoice
+from .mqtt_window import Settle
 from .worker import in_thread
 
 _INBOX_CAPACITY = 64
@@ -92,6 +93,17 @@ class PahoMqtt:
         pings but acknowledges nothing: the caller watches that. ConfigError for an impossible topic name.
         """
         return await self._linked().publish(message)
+
+    def room(self) -> int:
+        """How many messages send() would put out at once; 0 without a connection."""
+        return 0 if self._link is None else self._link.room()
+
+    def send(self, message: Message, settle: Settle) -> None:
+        """As publish(), but without a Task or a Future for each message: see ports.Mqtt.send."""
+        if self._link is None:
+            asyncio.get_running_loop().call_soon(settle, None)
+        else:
+            self._link.send(message, settle)
 
     async def subscribe(self, topic_filter: str, qos: int) -> int:
         """Return the granted qos, or a reason_code of 0x80 and above when refused.

@@ -23,7 +23,7 @@ class Inbox:
     def __init__(self, capacity: int):
         self._capacity = capacity
         self._waiting: deque[tuple[Message, Callable[[], None] | None]] = deque()
-        self._end: str | None = None
+        self._end: Event | None = None
         self._left_out = 0
         self._filled = asyncio.Event()
 
@@ -37,9 +37,9 @@ class Inbox:
         if self._left_out == 1:
             _log.warning("%d MQTT messages are waiting; what comes on top is left out", self._capacity)
 
-    def put_end(self, reason: str) -> None:
+    def put_end(self, reason: str, reason_code: int | None) -> None:
         """Add the end of the connection, after the messages that are waiting."""
-        self._end = reason
+        self._end = Event(DISCONNECTED, None, reason, reason_code)
         self._filled.set()
 
     def forget_end(self) -> None:
@@ -54,9 +54,9 @@ class Inbox:
             if self._waiting:
                 return self._take_message()
             if self._end is not None:
-                reason = self._end
+                end = self._end
                 self.forget_end()
-                return Event(DISCONNECTED, None, reason)
+                return end
             self._filled.clear()
             await self._filled.wait()
 
@@ -67,4 +67,4 @@ class Inbox:
             self._left_out = 0
         if acknowledge is not None:
             acknowledge()
-        return Event(MESSAGE, message, None)
+        return Event(MESSAGE, message, None, None)

@@ -21,7 +21,7 @@ from .mqtt_inbox import Inbox
 from .mqtt_keep_alive import KeepAlive
 from .mqtt_limits import Limits
 from .mqtt_version import MQTT_5
-from .mqtt_window import Window
+from .mqtt_window import Settle, Window
 
 _log = logging.getLogger(__name__)
 
@@ -75,6 +75,7 @@ class Link:
         self._connected = False
         self._asked_for = False
         self._why = _LOST
+        self._reason_code: int | None = None  # of the broker's DISCONNECT
         self._ended: str | None = None
         self._writing = False  # paho is inside loop_write()
         self._write_due = False  # a call of _write() is on its way
@@ -103,6 +104,14 @@ class Link:
         if connack.reason_code:
             raise BrokerError(connack.reason, connack.reason_code)
         return connack.session_present
+
+    def room(self) -> int:
+        """See ports.Mqtt.room."""
+        return self._window.room()
+
+    def send(self, message: Message, settle: Settle) -> None:
+        """See ports.Mqtt.send."""
+        self._window.send(message, settle)
 
     async def publish(self, message: Message) -> int:
         """See ports.Mqtt.publish. QoS 0 ends when the message is in the socket."""
@@ -246,7 +255,7 @@ class Link:
         if not self._gone.done():
             self._gone.set_result(None)
         if self._connected and not self._asked_for:
-            self._inbox.put_end(reason)
+            self._inbox.put_end(reason, self._reason_code)
 
     def _stop_listening(self) -> None:
         # Once only: when the socket is closed its number may belong to another one.
@@ -294,6 +303,7 @@ class Link:
         if self._asked_for:
             return
         if flags.is_disconnect_packet_from_server:
+            self._reason_code = reason.value
             self._why = f"the broker ended the connection: {reason_text(reason.value)} (0x{reason.value:02X})"
         elif self._client.oversized:
             self._why = _TOO_LARGE

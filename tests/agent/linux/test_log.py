@@ -286,7 +286,7 @@ class Broker:
         return qos
 
     async def next_event(self) -> Event:
-        return Event("disconnected", None, "gone")
+        return Event("disconnected", None, "gone", None)
 
     async def disconnect(self) -> None:
         return None

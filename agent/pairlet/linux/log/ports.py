@@ -108,9 +108,29 @@ class LoggedMqtt:
         except PairletError as error:
             _mqtt_log.debug("%s was not taken: %s", what, error)
             raise
-        verb = "refused with 0x%02X" % reason_code if is_failure(reason_code) else "taken"
-        _mqtt_log.debug("%s was %s after %s", what, verb, _since(began))
+        _tell_outcome(what, reason_code, began)
         return reason_code
+
+    def room(self) -> int:
+        """As ports.Mqtt."""
+        return self._mqtt.room()
+
+    def send(self, message: Message, settle: "Callable[[int | None], None]") -> None:
+        """As ports.Mqtt."""
+        if not _mqtt_log.isEnabledFor(logging.DEBUG):
+            self._mqtt.send(message, settle)  # thousands a second: nothing on top
+            return
+        began = time.monotonic()
+        what = f"a message of {len(message.payload)} bytes to {message.topic_name}"
+
+        def told(reason_code: int | None) -> None:
+            if reason_code is None:
+                _mqtt_log.debug("%s was not taken: the connection ended", what)
+            else:
+                _tell_outcome(what, reason_code, began)
+            settle(reason_code)
+
+        self._mqtt.send(message, told)
 
     async def subscribe(self, topic_filter: str, qos: int) -> int:
         """As ports.Mqtt."""
@@ -179,6 +199,11 @@ class LoggedStore:
 
 def _say_nothing(purpose: str) -> None:
     pass
+
+
+def _tell_outcome(what: str, reason_code: int, began: float) -> None:
+    verb = "refused with 0x%02X" % reason_code if is_failure(reason_code) else "taken"
+    _mqtt_log.debug("%s was %s after %s", what, verb, _since(began))
 
 
 def _purpose(request: Request) -> str:
