@@ -7,7 +7,7 @@ from .core.backoff import Backoff
 from .core.errors import ConfigError, OAuthError, PairletError, ProtocolError, StoreError, UnpairedError
 from .core.outbox import Outbox
 from .core.screen import RUNNING, STARTING, Screen
-from .core.telemetry import Sample, Topics
+from .core.telemetry import Topics
 from .core.wall import UNSET
 from .drive import Patience, first_of, wait_for
 from .events import describe, tell_error
@@ -55,7 +55,6 @@ class Agent:
         self._finding = asyncio.Lock()
         self._search: list[Discovery] = []
         self._last_trouble = ""
-        self._seq = 0
         account = config.text("oauth.issuer") or config.text("oauth.token_endpoint")
         self.keeper = TokenKeeper(
             (account, client.client_id), ports.store, ports.clock, ports.entropy, self.emit
@@ -269,11 +268,8 @@ class Agent:
             wall = clock.wall()
             t = None if wall.state == UNSET else 1000 * wall.seconds
             values = await self.ports.sensors.read()
-            gap = self._outbox.add(Sample(self._seq, t, values, clock.now()))
-            if gap is not None:
-                self.emit("dropped", count=gap.count, **{"from": gap.first, "to": gap.last})
-            self._link.sample_added()
-            self._seq += 1
+            self._outbox.add_sample(t, values, clock.now())
+            self._link.outbox_filled()
             due = max(due + interval_ms, clock.now())
             await clock.sleep_until(due)
 

@@ -14,6 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
 
+    from .core.outbox import Outbox
+
     class Emit(Protocol):
         """Whoever listens."""
 
@@ -27,6 +29,13 @@ def tell_error(emit: "Emit", error: PairletError) -> None:
     else:
         code, description = kind_of(error), str(error)
     emit("error", error=code, error_description=description, advice=error.advice, exit_code=error.exit_code)
+
+
+def tell_gaps(emit: "Emit", outbox: "Outbox") -> None:
+    """Tell of what had to go since this was last asked, as "dropped" events."""
+    for gap in outbox.gaps():
+        numbers = {"from": gap.first, "to": gap.last}
+        emit("dropped", count=gap.count, stream=gap.stream, reason=gap.reason, **numbers)
 
 
 def kind_of(error: PairletError) -> str:
@@ -54,7 +63,10 @@ def describe(event: str, fields: "dict[str, object]") -> str:
             return ""
         return f"not connected to the broker: {fields.get('reason')}"
     if event == "dropped":
-        return f"{fields.get('count')} samples dropped: no room left while the broker is away"
+        what = "events" if fields.get("stream") == "event" else "samples"
+        reason = fields.get("reason")
+        why = {"no room": "no room left while the broker is away", "refused": "the broker does not take them"}
+        return f"{fields.get('count')} {what} dropped: {why.get(str(reason), reason)}"
     if event == "error":
         return f"{fields.get('error_description') or fields.get('error')}; trying again"
     return ""

@@ -5,19 +5,36 @@ import asyncio
 from .core import telemetry
 from .core.backoff import Backoff
 from .core.errors import BrokerError, PairletError, TlsError, TransportError
-from .core.mqtt import DISCONNECTED, Credentials, Message, is_failure
+from .core.mqtt import DISCONNECTED, MESSAGE, Credentials, Message, is_failure
+from .core.step import Step
+from .delivery import Delivery, refusal
 from .drive import first_of, wait_for
-from .events import RENEWED, tell_error
+from .events import RENEWED, tell_error, tell_gaps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from typing import Protocol
 
+    from .core.mqtt import Event
     from .core.outbox import Outbox
-    from .core.telemetry import Sample, Topics
+    from .core.telemetry import Topics
+    from .core.token import Token
     from .events import Emit
     from .keeper import TokenKeeper
     from .ports import Clock, Entropy, Mqtt
+
+    class Downlink(Protocol):
+        """What takes messages that come in. `topic_filter` is subscribed to with QoS 1 after each connect."""
+
+        topic_filter: str
+
+        async def receive(self, message: Message) -> None:
+            """Act on a message, one at a time; it may call Link.reply(). Never raises."""
+
+        def connected(self) -> list[Message]:
+            """Retained messages to publish after a connect; one follows when the one before is taken."""
+
 
 # A link that lasted this long was a good one: the next trouble starts from a short pause again. A
 # broker that accepts and then kicks must not be met every second.
@@ -29,18 +46,27 @@ _FIRST_PAUSE_MS = 5000
 _FAREWELL_MS = 3000
 # The oldest unacknowledged publish may be this old.
 _ACKNOWLEDGED_MS = 15000
-# CONNACK 4 and 5, MQTT 5's 0x86 and 0x87: the broker does not like the token.
-_TOKEN_REFUSED = (4, 5, 0x86, 0x87)
+# CONNACK 4 and 5, MQTT 5's 0x86 and 0x87, and 0xA0, maximum connect time: the broker does not like the token.
+_TOKEN_REFUSED = (4, 5, 0x86, 0x87, 0xA0)
+# What a DISCONNECT of MQTT 5 may say that is not about the message before it: busy, shutting down, keep alive
+# time-out, taken over, receive maximum exceeded, administrative action, moved.
+_NOT_FOR_A_MESSAGE = (0x89, 0x8B, 0x8D, 0x8E, 0x93, 0x98, 0x9C, 0x9D)
 _RENEW_MS = 30000
+# A broker that refuses token after token gets a new one once an hour; one that was good meanwhile sooner.
 _RENEW_AGAIN_MS = 3600000
-# MQTT 5: topic name invalid, packet too large, payload format invalid. Trying again changes nothing.
-_UNFIT = (0x90, 0x95, 0x99)
+_RENEW_AFTER_GOOD_MS = 300000
+# A connection that ends so shortly before its token does ends for it.
+_NEAR_END_MS = 10000
+# What has come in and waits for the downlink. Beyond that the port's queue fills, and the broker waits.
+_MOST_RECEIVED = 4
 
 
 class Link:
     """Publishes what is in `outbox` as `username`, with the access token as password.
 
     `renew()` (a coroutine function) fetches a newer token when the broker refuses the one we have.
+    `connected_at`: since when there is a connection, None without one. `reconnects`: how many there were
+    after the first. Both, and the times below, are read-only.
     """
 
     def __init__(
@@ -54,6 +80,7 @@ class Link:
         entropy: "Entropy",
         emit: "Emit",
         renew: "Callable[[], Coroutine[object, object, None]]",
+        downlink: "Downlink | None" = None,
     ):
         self._mqtt = mqtt
         self._topics = topics
@@ -61,20 +88,49 @@ class Link:
         self._outbox = outbox
         self._keeper = keeper
         self._clock = clock
+        self._entropy = entropy
         self._emit = emit
         self._renew = renew
+        self._downlink = downlink
+        self._delivery = Delivery(mqtt, topics, outbox, clock, entropy, emit, _ACKNOWLEDGED_MS)
         self._backoff = Backoff(1000, _LONGEST_PAUSE_MS, entropy.random_bytes(4), _FIRST_PAUSE_MS)
-        self._filled = asyncio.Event()
         self._renewed = asyncio.Event()
-        self._publishing = asyncio.Lock()
-        self._connected_at: int | None = None
-        self._reason = ""
+        self._received: list[Message] = []
+        self._moved = asyncio.Event()  # something was put into _received, or taken from it
+        self._say_status, self._subscribe = Step(), Step()
+        self._status_refused = False
+        self._token: Token | None = None  # what the connection was made with
+        self._in_greeting: Step | None = None
         self._last_error = ""
         self._renewed_at: int | None = None
+        self._was_good = False  # a connection was stable since then
+        self._connects = 0
+        self.connected_at: int | None = None
 
-    def sample_added(self) -> None:
-        """There is something in the outbox."""
-        self._filled.set()
+    @property
+    def reconnects(self) -> int:
+        """How many connections there were after the first."""
+        return max(0, self._connects - 1)
+
+    @property
+    def last_acknowledged_at(self) -> "int | None":
+        """When the broker has last acknowledged a record (ms of the clock)."""
+        return self._delivery.last_acknowledged_at
+
+    @property
+    def oldest_unacknowledged_at(self) -> "int | None":
+        """When the oldest message under way was sent (ms of the clock), None when nothing is."""
+        return self._delivery.oldest_sent_at
+
+    def outbox_filled(self) -> None:
+        """There is something in the outbox, or something had to go."""
+        self._delivery.pump()
+        tell_gaps(self._emit, self._outbox)
+
+    def reply(self, message: Message) -> None:
+        """Send `message` soon, with QoS 1; without a connection, or with too many waiting, it is dropped."""
+        if self.connected_at is not None:
+            self._delivery.reply(message)
 
     def token_renewed(self) -> None:
         """The keeper has a new token: reconnect with it before the old one ends."""
@@ -82,23 +138,18 @@ class Link:
 
     async def run(self) -> None:
         """Keep the link up until cancelled."""
-        while True:
-            while not self._keeper.is_usable():
-                self._renewed.clear()
-                await self._renewed.wait()
-            self._renewed.clear()
-            planned = await self._once()
-            if not planned:
-                delay_ms = self._backoff.delay_ms()
-                self._emit("waiting", what="broker", ms=delay_ms)
-                await self._clock.sleep_until(self._clock.now() + delay_ms)
+        if self._downlink is None:
+            await self._stay_connected()
+        else:
+            await first_of(self._stay_connected(), self._hand_over())
 
     async def close(self) -> None:
         """Say "offline" and leave, in bounded time. Harmless when there is no link."""
-        if self._connected_at is not None:
+        if self.connected_at is not None:
             offline = Message(self._topics.status, telemetry.OFFLINE, 1, True)
+            self._delivery.shut()
             await self._at_most(_FAREWELL_MS, self._farewell(offline))
-            self._connected_at = None
+            self._over(True, False)
         await self._mqtt.disconnect()
 
     async def _farewell(self, message: Message) -> None:
@@ -110,113 +161,210 @@ class Link:
     async def _at_most(self, limit_ms: int, coroutine: "Coroutine[object, object, None]") -> None:
         await first_of(coroutine, self._clock.sleep_until(self._clock.now() + limit_ms))
 
+    # ---- one connection after the other ----------------------------------------------------
+
+    async def _stay_connected(self) -> None:
+        while True:
+            while not self._keeper.is_usable():
+                self._renewed.clear()
+                await self._renewed.wait()
+            self._renewed.clear()
+            if not await self._once():
+                delay_ms = self._backoff.delay_ms()
+                self._emit("waiting", what="broker", ms=delay_ms)
+                await self._clock.sleep_until(self._clock.now() + delay_ms)
+
     async def _once(self) -> bool:
-        """One connection from its beginning to its end; True when the end was ours, to change tokens."""
+        """One connection from its beginning to its end; True when the next may follow at once."""
         try:
             await self._connect()
         except BrokerError as error:
             self._tell(error)
-            if error.reason_code in _TOKEN_REFUSED:
-                await self._renew_once_in_a_while()
-            return False
+            return error.reason_code in _TOKEN_REFUSED and await self._has_other_token()
         except (TransportError, TlsError) as error:
             self._tell(error)
             return False
-        self._renewed_at = None
-        self._connected_at = self._clock.now()
-        self._emit("mqtt_connected")
-        self._reason = RENEWED
-        planned, refused = False, None
         try:
-            await first_of(self._listen(), self._publish())
+            await first_of(self._listen(), self._work())
         except _Renewed:
-            planned = True
+            await self._leave(RENEWED, True, False)
+            return True
+        except _Ended as end:
+            return await self._left(end.event.reason, end.event.reason_code)
         except (TransportError, BrokerError) as error:
-            self._reason = str(error)
-            if isinstance(error, BrokerError):
-                refused = error
-        if self._clock.now() - self._connected_at >= _STABLE_MS:
+            # It is we who hang up.
+            await self._leave(str(error), False, False)
+            if not isinstance(error, BrokerError):
+                return False
+            return error.reason_code in _TOKEN_REFUSED and await self._has_other_token()
+        return False
+
+    async def _left(self, reason: str, code: "int | None") -> bool:
+        """The broker ended the connection; True when the next may follow at once."""
+        for_token = code in _TOKEN_REFUSED or (code is None and self._is_near_end())
+        await self._leave(reason, False, not for_token and code not in _NOT_FOR_A_MESSAGE)
+        return for_token and await self._has_other_token()
+
+    async def _leave(self, reason: str, is_planned: bool, hung_up: bool) -> None:
+        assert self.connected_at is not None
+        if self._clock.now() - self.connected_at >= _STABLE_MS:
             self._backoff.reset()
             self._last_error = ""
-        self._connected_at = None
+            self._was_good = True
+        self._over(is_planned, hung_up)
         await self._mqtt.disconnect()
-        self._emit("mqtt_disconnected", reason=self._reason)
-        if refused is not None:
-            self._tell(refused)
-        return planned
+        self._emit("mqtt_disconnected", reason=reason)
 
-    async def _renew_once_in_a_while(self) -> None:
-        """Get another token for a broker that refuses this one; at once, but then hourly at the most.
-
-        A broker that takes none of them must not wear out the authorization server. And the
-        broker is not kept waiting for a server that does not answer.
-        """
+    def _over(self, planned: bool, hung_up: bool) -> None:
         now = self._clock.now()
-        if self._renewed_at is None or now - self._renewed_at >= _RENEW_AGAIN_MS:
-            self._renewed_at = now
-            await self._at_most(_RENEW_MS, self._renew())
+        step, self._in_greeting = self._in_greeting, None
+        if hung_up and step is not None and step.ended(now):
+            self._tell_left_out(step)
+        self._delivery.ended(now, planned, hung_up and step is None)
+        self.connected_at = None
+
+    def _is_near_end(self) -> bool:
+        token = self._token
+        if token is None or token is not self._keeper.token:
+            return token is not None
+        remaining_ms = token.remaining_ms(self._clock.now())
+        limit_ms = min(_NEAR_END_MS, 250 * (token.expires_in or 0))
+        return remaining_ms is not None and remaining_ms <= limit_ms
+
+    async def _has_other_token(self) -> bool:
+        """Get another token for a broker that refuses this one; whether there is one now.
+
+        At once, but then hourly at the most: a broker that takes none of them must not wear out the
+        authorization server. And the broker is not kept waiting for a server that does not answer.
+        """
+        if self._keeper.token is self._token and not await self._renewed_token():
+            return False
+        self._backoff.delay_ms()  # if this one is not taken either, the pause is longer
+        return self._keeper.is_usable()
+
+    async def _renewed_token(self) -> bool:
+        now = self._clock.now()
+        again_ms = _RENEW_AFTER_GOOD_MS if self._was_good else _RENEW_AGAIN_MS
+        if self._renewed_at is not None and now - self._renewed_at < again_ms:
+            return False
+        self._renewed_at, self._was_good = now, False
+        await self._at_most(_RENEW_MS, self._renew())
+        if self._keeper.token is not self._token:
+            return True
+        self._delivery.token_was_not_renewed()
+        return False
 
     async def _connect(self) -> None:
-        token = self._keeper.token
+        token = self._token = self._keeper.token
         assert token is not None
         will = Message(self._topics.status, telemetry.OFFLINE, 1, True)
         await self._mqtt.connect(Credentials(self._username, token.access_token), will)
         self._keeper.worked(token)
+        self.connected_at = self._clock.now()
+        self._connects += 1
+        self._emit("mqtt_connected")
+
+    # ---- while there is one ----------------------------------------------------------------
 
     async def _listen(self) -> None:
         while True:
             event = await self._mqtt.next_event()
             if event.kind == DISCONNECTED:
-                self._reason = event.reason
-                return
+                raise _Ended(event)
+            if event.kind == MESSAGE and self._downlink is not None:
+                while len(self._received) >= _MOST_RECEIVED:
+                    self._moved.clear()
+                    await self._moved.wait()
+                self._received.append(event.message)
+                self._moved.set()
 
-    async def _publish(self) -> None:
-        """Feed the broker until the token is renewed. Nothing is under way when it raises _Renewed."""
-        await self._send(Message(self._topics.status, telemetry.ONLINE, 1, True))
-        while not self._renewed.is_set():
-            sample = self._outbox.oldest()
-            if sample is None:
-                self._filled.clear()
-                await first_of(wait_for(self._filled), wait_for(self._renewed))
-                continue
-            payload = telemetry.encode(sample, self._is_historical(sample))
-            try:
-                await self._send(Message(self._topics.telemetry, payload, 1, False))
-            except BrokerError as error:
-                if error.reason_code not in _UNFIT:
-                    raise
-                # It will never be taken; what waits behind it may be.
-                self._outbox.acknowledge(sample.seq)
-                self._tell(error)
-                self._emit("dropped", count=1, **{"from": sample.seq, "to": sample.seq})
-                continue
-            self._outbox.acknowledge(sample.seq)
-            self._emit("published", count=1, backlog=len(self._outbox))
+    async def _hand_over(self) -> None:
+        """Give what came in to the downlink, whatever becomes of the connection meanwhile."""
+        assert self._downlink is not None
+        while True:
+            while not self._received:
+                self._moved.clear()
+                await self._moved.wait()
+            message = self._received.pop(0)
+            self._moved.set()
+            await self._downlink.receive(message)
+
+    async def _work(self) -> None:
+        """Greet the broker and feed it until the token is renewed. Ends by raising."""
+        await self._greet()
+        self._delivery.open()
+        await first_of(self._delivery.attend(), wait_for(self._renewed))
+        self._delivery.shut()
+        await self._at_most(_FAREWELL_MS, self._delivery.drained())
         raise _Renewed()
 
-    async def _send(self, message: Message) -> None:
-        """Publish and wait for a good acknowledgement, but not for ever: a half-open link never answers."""
-        reason_codes: list[int] = []
+    async def _greet(self) -> None:
+        await self._step(self._say_status, self._online())
+        if self._downlink is not None:
+            await self._step(self._subscribe, self._subscribed(self._downlink.topic_filter))
+        suspects = self._delivery.suspects
+        quiet_ms = suspects.quiet_ms(self._entropy.random_bytes(1)[0])
+        if quiet_ms:
+            await self._clock.sleep_until(self._clock.now() + quiet_ms)
+            # The broker is well, and takes what it always takes.
+            await self._step(self._say_status, self._online())
+        if self._downlink is not None and self._delivery.say_retained.is_wanted(self._clock.now()):
+            self._delivery.retained = self._downlink.connected()
 
-        async def publish() -> None:
-            reason_codes.append(await self._mqtt.publish(message))
+    async def _step(self, step: Step, doing: "Coroutine[object, object, None]") -> None:
+        """A part of the greeting, which is left out for a while when the broker hangs up on it each time."""
+        if not step.is_wanted(self._clock.now()):
+            doing.close()
+            return
+        self._in_greeting = step
+        await doing
+        step.worked()
+        self._in_greeting = None
 
-        await self._at_most(_ACKNOWLEDGED_MS, publish())
-        if not reason_codes:
+    async def _online(self) -> None:
+        topic_name = self._topics.status
+        code = await self._acknowledged(Message(topic_name, telemetry.ONLINE, 1, True))
+        if not is_failure(code):
+            self._status_refused = False
+        elif not self._status_refused:
+            # It may be the token, or the broker's trouble. If it is only this topic, the others still count.
+            self._status_refused = True
+            error = refusal(topic_name, code)
+            self._tell(error)
+            raise error
+
+    async def _acknowledged(self, message: Message) -> int:
+        """Publish and wait for the reason code, but not for ever: a half-open link never answers."""
+        codes: list[int] = []
+        settled = asyncio.Event()
+
+        def settle(code: "int | None") -> None:
+            # Without a code the connection has ended, and _listen() says so.
+            if code is not None:
+                codes.append(code)
+                settled.set()
+
+        self._mqtt.send(message, settle)
+        await self._at_most(_ACKNOWLEDGED_MS, wait_for(settled))
+        if not codes:
             raise TransportError(f"the broker acknowledges nothing for {_ACKNOWLEDGED_MS // 1000} s")
-        reason_code = reason_codes[0]
-        if is_failure(reason_code):
-            from .core.mqtt_reasons import reason_text  # rare, and long
+        return codes[0]
 
-            raise BrokerError(
-                f"the broker refused a message to {message.topic_name}: {reason_text(reason_code)}",
-                reason_code,
-            )
+    async def _subscribed(self, topic_filter: str) -> None:
+        began = self._clock.now()
+        try:
+            code = await self._mqtt.subscribe(topic_filter, 1)
+        except TransportError:
+            # If the connection has ended, _listen() knows more of it.
+            await self._clock.sleep_until(max(began, self._clock.now()) + 1000)
+            raise
+        if is_failure(code):
+            advice = "Check that the token may subscribe to it; no command reaches this device."
+            self._tell(BrokerError(f"the broker refused the subscription to {topic_filter}", code, advice))
 
-    def _is_historical(self, sample: "Sample") -> bool:
-        """Whether the sample waited out an interruption; one taken just before a reconnect did not."""
-        assert self._connected_at is not None
-        return bool(self._connected_at - sample.taken_at > _FAREWELL_MS)
+    def _tell_left_out(self, step: Step) -> None:
+        topic = self._topics.status if step is self._say_status else "its commands"
+        self._tell(BrokerError(f"the broker ends the connection for {topic}", 0x80))
 
     def _tell(self, error: PairletError) -> None:
         # The same trouble every two minutes for a week is one piece of news.
@@ -227,3 +375,11 @@ class Link:
 
 class _Renewed(Exception):
     """The link is to be made anew, with the new token."""
+
+
+class _Ended(Exception):
+    """The connection has ended; `event` says how."""
+
+    def __init__(self, event: "Event"):
+        super().__init__(event.reason)
+        self.event = event

@@ -31,7 +31,7 @@ TO_PAIR = TO_FIND + [
     "pairlet.core.json_object",
 ]  # fmt: skip
 TO_PUBLISH = [
-    "pairlet.link", "pairlet.core.mqtt",
+    "pairlet.link", "pairlet.delivery", "pairlet.core.suspects", "pairlet.core.step", "pairlet.core.mqtt",
     "pairlet_board.mqtt", "pairlet_board.mqtt_session", "pairlet_board.mqtt_packets",
 ]  # fmt: skip
 
@@ -111,6 +111,7 @@ class Mqtt:
                 insecure=config.flag("oauth.insecure_http"),
             )
             self.publish = self._client.publish
+            self.room, self.send = self._client.room, self._client.send
             self.subscribe = self._client.subscribe
             self.next_event = self._client.next_event
         session_present: bool = await self._client.connect(credentials, will)
@@ -122,7 +123,7 @@ class Mqtt:
             await self._client.disconnect()
         if self.was_unpaired:
             self.was_unpaired = False
-            self._client = self.publish = self.subscribe = self.next_event = None
+            self._client = self.publish = self.subscribe = self.next_event = self.room = self.send = None
             unload(TO_PUBLISH)
 
 

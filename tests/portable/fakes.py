@@ -3,7 +3,7 @@
 import asyncio
 
 from pairlet.core.errors import BrokerError, StoreError, TransportError
-from pairlet.core.mqtt import DISCONNECTED, Event
+from pairlet.core.mqtt import DISCONNECTED, MESSAGE, Event
 from pairlet.core.wall import FLOOR, SYNCED, Wall
 
 
@@ -239,9 +239,12 @@ class ManualButton:
 class MemoryBroker:
     """A broker and the port Mqtt in one: keeps what is published, checks the password, can break.
 
-    check(credentials) -> CONNACK code; accepts(message) -> PUBACK reason code. `journal` holds
-    ("connect", username), ("publish", topic_name, payload), ("will", ...), ("disconnect",).
+    check(credentials) -> CONNACK code; accepts(message) -> PUBACK reason code, None to end the connection
+    over it. While `silent` nothing is answered. `journal` holds ("connect", username),
+    ("publish", topic_name, payload), ("will", ...), ("disconnect",).
     """
+
+    window = 20
 
     def __init__(self, check=None, accepts=None):
         self.check = check or (lambda credentials: 0)
@@ -249,7 +252,12 @@ class MemoryBroker:
         self.journal = []
         self.retained = {}
         self.passwords = []
+        self.subscribed = []
         self.connected = False
+        self.silent = False
+        self._silence = asyncio.Event()
+        self._connection = 0
+        self._sending = []
         self._will = None
         self._events = []
         self._wake = asyncio.Event()
@@ -264,6 +272,7 @@ class MemoryBroker:
         self.journal.append(("connect", credentials.username))
         self.passwords.append(credentials.password.reveal())
         self.connected = True
+        self._connection += 1
         self._will = will
         self._events = []
         return False
@@ -273,14 +282,58 @@ class MemoryBroker:
         if not self.connected:
             raise TransportError("there is no connection to the broker")
         code = self.accepts(message)
+        self._keep(message, code)
+        return code
+
+    def _keep(self, message, code):
         if code < 0x80:
             self.journal.append(("publish", message.topic_name, message.payload))
             if message.retain:
                 self.retained[message.topic_name] = message.payload
-        return code
+
+    def room(self):
+        return self.window - len(self._sending) if self.connected else 0
+
+    def send(self, message, settle):
+        self._sending.append((message, settle, self._connection))
+        if len(self._sending) == 1:
+            asyncio.create_task(self._take())
+
+    async def _take(self):
+        """Take what was sent, one message after the other, as an acknowledgement at a time comes back."""
+        while self._sending:
+            await asyncio.sleep(0)
+            message, settle, connection = self._sending[0]
+            while self.silent and self.connected and connection == self._connection:
+                await self._silence.wait()
+            if not self.connected or connection != self._connection:
+                self._sending.pop(0)
+                settle(None)
+                continue
+            code = self.accepts(message)
+            if code is None:
+                self.kick()
+                continue
+            self._keep(message, code)
+            self._sending.pop(0)
+            settle(code)
 
     async def subscribe(self, topic_filter, qos):
+        await asyncio.sleep(0)
+        if not self.connected:
+            raise TransportError("there is no connection to the broker")
+        self.subscribed.append(topic_filter)
         return qos
+
+    def deliver(self, message):
+        """A message for the client."""
+        self._events.append(Event(MESSAGE, message, None, None))
+        self._wake.set()
+
+    def speak(self):
+        """End the silence."""
+        self.silent = False
+        self._silence.set()
 
     async def next_event(self):
         while not self._events:
@@ -292,15 +345,19 @@ class MemoryBroker:
         if self.connected:
             self.journal.append(("disconnect",))
         self.connected = False
+        self._silence.set()
+        self._silence.clear()
         self._will = None
 
-    def kick(self, reason="the connection was lost"):
+    def kick(self, reason="the connection was lost", reason_code=None):
         """End the connection from the broker's side: the will is published."""
         self.connected = False
+        self._silence.set()
+        self._silence.clear()
         if self._will is not None:
             self.journal.append(("will", self._will.topic_name, self._will.payload))
             if self._will.retain:
                 self.retained[self._will.topic_name] = self._will.payload
             self._will = None
-        self._events.append(Event(DISCONNECTED, None, reason))
+        self._events.append(Event(DISCONNECTED, None, reason, reason_code))
         self._wake.set()

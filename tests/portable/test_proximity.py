@@ -35,6 +35,10 @@ class Recorder(MemoryBroker):
         self.seen.append(message)
         return await super().publish(message)
 
+    def send(self, message, settle):
+        self.seen.append(message)
+        super().send(message, settle)
+
 
 def paired_and_running():
     """An agent that paired and then published for a while: (display, broker, the code it showed)."""

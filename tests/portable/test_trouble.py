@@ -117,15 +117,18 @@ def test_a_sample_that_will_never_be_taken_does_not_block_the_others():
     broker = MemoryBroker(accepts=accepts)
     rig = Rig(broker=broker)
     rig.run(rig.agent.run(), until=5 * MINUTE)
-    assert ("dropped", {"count": 1, "from": 3, "to": 3}) in rig.events
+    gone = {"count": 1, "stream": "telemetry", "reason": "refused", "from": 3, "to": 3}
+    assert ("dropped", gone) in rig.events
     assert rig.names().count("mqtt_connected") == 1 and "error" in rig.names()
 
 
-def test_a_refused_topic_is_said_once():
+def test_each_refused_topic_is_said_once():
     broker = MemoryBroker(accepts=lambda message: 0x87)
     rig = Rig(broker=broker)
     rig.run(rig.agent.run(), until=60 * MINUTE)
-    assert rig.names().count("error") == 1
+    assert rig.names().count("error") == 2
+    said = [fields["error_description"] for event, fields in rig.events if event == "error"]
+    assert "devices/d1/status" in said[0] and "devices/d1/telemetry" in said[1]
 
 
 def test_a_full_disk_is_said_before_a_person_is_asked():

@@ -1,28 +1,14 @@
-"""Samples as they go over MQTT, and the topics they go to."""
-
-import json
-from collections import namedtuple
+"""The topics of a device, and what goes to them."""
 
 from .errors import ConfigError
-
-# seq: number of the sample since the agent started. t: Unix time in ms, or None while the clock is
-# unset. values: name to number. taken_at: ms of the machine clock.
-Sample = namedtuple("Sample", ("seq", "t", "values", "taken_at"))
 
 ONLINE = b"online"
 OFFLINE = b"offline"
 
 
-def encode(sample: Sample, historical: bool) -> bytes:
-    """The payload of a telemetry message: {"t": ms, "seq": n, "v": {...}} and "historical" when replayed.
-
-    Values that JSON has no word for (NaN, infinities) are left out.
-    """
-    values = {name: value for name, value in sample.values.items() if value - value == 0}
-    record = {"t": sample.t, "seq": sample.seq, "v": values}
-    if historical:
-        record["historical"] = True
-    return json.dumps(record, separators=(",", ":")).encode()
+def finite(values: "dict[str, int | float]") -> "dict[str, int | float]":
+    """`values` without those that JSON has no word for (NaN, infinities)."""
+    return {name: value for name, value in values.items() if value - value == 0}
 
 
 class Topics:
@@ -41,4 +27,5 @@ class Topics:
                 "Use something like devices/{device_id}, without + and #.",
             )
         self.telemetry = base + "/telemetry"
+        self.event = base + "/event"
         self.status = base + "/status"

@@ -1,6 +1,7 @@
 """The Mqtt port of a simulated process: a connection to the model broker over the model network."""
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pairlet.core.errors import BrokerError, TransportError
@@ -14,12 +15,26 @@ if TYPE_CHECKING:
     from .world import World
 
 _ROUND_TRIP_MS = 60
+_WINDOW = 20
 _CONNECT_TIMEOUT_MS = 20 * SECOND_MS
 # A client whose PINGREQ goes unanswered says so after a while; a broker waits half a keep-alive longer.
 _KEEP_ALIVE_MS = 60 * SECOND_MS
 # CONNACK codes of brokers in trouble, and PUBACK codes of those that don't like a message.
 _REFUSALS = (3, 5, 0x87, 0x86, 0x88, 0x89)
 _DISLIKES = (0x87, 0x97, 0x80, 0x90, 0x99)
+
+
+Settle = Callable[["int | None"], None]
+
+
+class _Sent:
+    """A message that waits for its PUBACK."""
+
+    def __init__(self, message: Message, settle: Settle):
+        self.message = message
+        self.settle = settle
+        self.code = 0
+        self.is_last = False  # the broker takes it, and the connection ends before its PUBACK
 
 
 class Mqtt:
@@ -33,6 +48,7 @@ class Mqtt:
         self._silent = False
         self._lost: str | None = None
         self._waiting: list[asyncio.Future[None]] = []
+        self._sent: list[_Sent] = []
 
     async def connect(self, credentials: Credentials, will: "Message | None") -> bool:
         """Open the connection. Raises TransportError and BrokerError."""
@@ -119,42 +135,64 @@ class Mqtt:
         if self._silent or self._loop.ended:
             return
         self._session, self._lost = None, reason
+        self._give_back()
         for future in self._waiting:
             if not future.done():
                 future.set_result(None)
 
     async def publish(self, message: Message) -> int:
         """Publish and wait for the PUBACK. Raises TransportError."""
-        self._must_live()
-        world, chance, storm, session = self._world, self._world.chance, self._world.storm, self._session
-        if session is None:
-            raise TransportError("there is no connection to the broker")
-        world.link.publishing(self._process, message.topic_name, message.payload)
-        if storm.broker_goes_silent and chance.random() < storm.broker_goes_silent:
-            self.go_silent()
-        if self._silent:
-            await self._until_lost()
-        code = 0
-        if storm.broker_forbids and not message.retain and chance.random() < storm.broker_forbids:
-            code = chance.choice(_DISLIKES)
-            world.trouble("the broker refuses a message", world.schedule.now)
-        elif storm.broker_loses_ack and chance.random() < storm.broker_loses_ack:
-            world.broker.publish(session, message.topic_name, message.payload, message.retain)
-            self._kick(session, CONNECTION_LOST)
-            raise TransportError("the connection was lost")
-        await self._pause(_ROUND_TRIP_MS)
-        if code < 0x80 and not world.broker.publish(
-            session, message.topic_name, message.payload, message.retain
-        ):
-            if self._silent:
-                await self._until_lost()
-            raise TransportError("the connection was lost")
-        world.link.acknowledged(self._process, message.topic_name, message.payload, code)
+        outcome: asyncio.Future[int | None] = self._loop.create_future()
+
+        def settle(code: int | None) -> None:
+            if not outcome.done():
+                outcome.set_result(code)
+
+        self.send(message, settle)
+        code = await outcome
+        if code is None:
+            raise TransportError(self._lost or "there is no connection to the broker")
         return code
 
-    async def _until_lost(self) -> None:
-        await self._wait_for_loss()
-        raise TransportError(self._lost or "the connection was lost")
+    def room(self) -> int:
+        """How many messages may be under way besides those that are."""
+        return 0 if self._session is None else max(0, _WINDOW - len(self._sent))
+
+    def send(self, message: Message, settle: Settle) -> None:
+        """Publish; `settle` gets the PUBACK's code, or None when the connection ends first."""
+        self._must_live()
+        world, chance, storm, session = self._world, self._world.chance, self._world.storm, self._session
+        now = world.schedule.now
+        if session is None:
+            world.schedule.at(now, self._loop, settle, None)
+            return
+        world.link.publishing(self._process, message.topic_name, message.payload)
+        sent = _Sent(message, settle)
+        self._sent.append(sent)
+        if storm.broker_goes_silent and chance.random() < storm.broker_goes_silent:
+            self.go_silent()
+        if storm.broker_forbids and not message.retain and chance.random() < storm.broker_forbids:
+            sent.code = chance.choice(_DISLIKES)
+            world.trouble("the broker refuses a message", now)
+        elif storm.broker_loses_ack and chance.random() < storm.broker_loses_ack:
+            sent.is_last = True
+        world.schedule.at(now + _ROUND_TRIP_MS, self._loop, self._answer, session, sent)
+
+    def _answer(self, session: Session, sent: "_Sent") -> None:
+        """The PUBACK, if there is one: the oldest first, as the broker has taken them."""
+        if self._silent or session is not self._session or sent not in self._sent:
+            return
+        message, world = sent.message, self._world
+        if sent.code < 0x80 and not world.broker.publish(
+            session, message.topic_name, message.payload, message.retain
+        ):
+            return
+        if sent.is_last:
+            self._kick(session, CONNECTION_LOST)
+            return
+        self._sent.remove(sent)
+        world.link.acknowledged(self._process, message.topic_name, message.payload, sent.code)
+        sent.settle(sent.code)
 
     async def subscribe(self, topic_filter: str, qos: int) -> int:
         """Granted."""
@@ -164,7 +202,7 @@ class Mqtt:
         """The end of the connection; this broker sends no messages."""
         await self._wait_for_loss()
         reason, self._lost = self._lost, None
-        return Event(DISCONNECTED, None, reason or "")
+        return Event(DISCONNECTED, None, reason or "", None)
 
     async def _wait_for_loss(self) -> None:
         while self._lost is None:
@@ -178,10 +216,18 @@ class Mqtt:
     async def disconnect(self) -> None:
         """Say goodbye, if there is anybody."""
         session, self._session = self._session, None
+        self._give_back()
         if session is not None and not self._loop.ended:
             if not self._silent:
                 self._world.broker.leave(session)
             self._world.link.left(self._process)
+
+    def _give_back(self) -> None:
+        """With the connection everything that waits for a PUBACK has failed."""
+        sent, self._sent = self._sent, []
+        now = self._world.schedule.now
+        for each in sent:
+            self._world.schedule.at(now, self._loop, each.settle, None)
 
     def _must_live(self) -> None:
         if self._loop.ended:

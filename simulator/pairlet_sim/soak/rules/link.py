@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from ..process import Process
     from ..world import World
 
+_WINDOW = 20
 _SILENT_MS = 20 * SECOND_MS
 _LEAST_PAUSE_MS = 400
 # A connection that lasted so long was a good one.
@@ -17,25 +18,46 @@ _MOST_ATTEMPTS, _WINDOW_MS = 45, 20 * 60 * SECOND_MS
 _SPREAD_FROM = 6
 # MQTT 5: topic name invalid, packet too large, payload format invalid. Such a message will never be taken.
 _UNFIT = (0x90, 0x95, 0x99)
+_FORBIDDEN, _QUOTA = 0x87, 0x97
+# So many refusals for another reason are enough.
+_REFUSALS = 6
 
 
-def skips_no_sample(seq: int, owed: int) -> str:
-    """A sample leaves the outbox on a good acknowledgement only, or with word of the gap."""
+def skips_no_sample(seq: int, following: int) -> str:
+    """A sample leaves the outbox on a good acknowledgement only, or with word of the gap.
+
+    `following`: the first that was not sent over this connection and that is neither acknowledged nor
+    reported as dropped. Those before it may be sent once more, none behind it may be sent.
+    """
     return (
-        f"it sent sample {seq}, and {owed} was neither acknowledged nor reported as dropped"
-        if seq > owed
+        f"it sent sample {seq}, and {following} was neither acknowledged nor reported as dropped"
+        if seq > following
         else ""
     )
 
 
-def drops_only_without_room(count: int, waiting: int, disliked: bool, buffer_bytes: int) -> str:
-    """The bounds drop the oldest, or the broker will never take one."""
+def keeps_to_the_window(under_way: int, window: int) -> str:
+    """A broker takes only so many unacknowledged messages at once."""
+    return f"{under_way} messages wait for an acknowledgement, of {window}" if under_way > window else ""
+
+
+def drops_only_without_room(count: int, waiting: int, buffer_bytes: int) -> str:
+    """The bounds drop the oldest."""
     full = 40 * waiting >= buffer_bytes // 4
-    return (
-        ""
-        if full or (disliked and count == 1)
-        else f"it dropped {count} of {waiting} samples with room for more"
-    )
+    return "" if full else f"it dropped {count} of {waiting} samples with room for more"
+
+
+def gives_up_only_what_is_refused(seq: int, count: int, codes: list[int]) -> str:
+    """One sample at a time, and one that the broker has refused: for good, or often enough.
+
+    `codes`: its refusals. That a connection ended is no refusal: no broker here hangs up on a message.
+    """
+    unfit = any(code in _UNFIT for code in codes)
+    forbidden = codes.count(_FORBIDDEN) >= 2
+    often = len([code for code in codes if code not in (_FORBIDDEN, _QUOTA)]) >= _REFUSALS
+    if count == 1 and (unfit or forbidden or often):
+        return ""
+    return f"it gave up {count} samples from {seq} on, which was refused with {codes}"
 
 
 def says_published_only_after_the_acknowledgement(published: int, acknowledged: int) -> str:
@@ -47,9 +69,13 @@ def says_published_only_after_the_acknowledgement(published: int, acknowledged: 
     )
 
 
-def waits_before_it_reconnects(waited_ms: int, failures: int) -> str:
-    """After trouble, longer and longer; the first time whenever chance says, see spreads_its_reconnects."""
-    least = min(_LEAST_PAUSE_MS << min(failures - 1, 6), 30_000) if failures > 1 else 0
+def waits_before_it_reconnects(waited_ms: int, failures: int, same_token: bool) -> str:
+    """After trouble, longer and longer; the first time whenever chance says, see spreads_its_reconnects.
+
+    Only a token that the broker has not seen yet may be shown at once: there is one in an hour at the most,
+    see leaves_a_young_token_alone.
+    """
+    least = min(_LEAST_PAUSE_MS << min(failures - 1, 6), 30_000) if failures > 1 and same_token else 0
     return (
         f"it connected again {waited_ms} ms after {failures} failures in a row" if waited_ms < least else ""
     )
@@ -78,14 +104,40 @@ def spreads_its_reconnects(delays_ms: list[int]) -> str:
 
 
 class _Samples:
-    """What one process has measured: `taken`, and the first number that is still `owed`."""
+    """What one process has measured: `taken`, and what became of it.
+
+    `owed`: the first number that is neither acknowledged nor dropped. `following`: the first of those that
+    was not sent over the present connection.
+    """
 
     def __init__(self) -> None:
         self.taken = 0
         self.owed = 0
+        self.following = 0
         self.acknowledged = 0
         self.published = 0
-        self.disliked = False
+        self.codes: dict[int, list[int]] = {}
+        self._done: set[int] = set()
+
+    @property
+    def waiting(self) -> int:
+        """How many are in the outbox."""
+        return self.taken - self.owed - len(self._done)
+
+    def settle(self, first: int, last: int) -> None:
+        """These are acknowledged, or dropped."""
+        self._done.update(range(max(first, self.owed), last + 1))
+        while self.owed in self._done:
+            self._done.remove(self.owed)
+            self.codes.pop(self.owed, None)
+            self.owed += 1
+        self.follow(self.following)
+
+    def follow(self, seq: int) -> None:
+        """All below `seq` were sent over this connection."""
+        self.following = max(self.owed, seq)
+        while self.following in self._done:
+            self.following += 1
 
 
 class LinkWitness:
@@ -101,20 +153,20 @@ class LinkWitness:
         self._connected_at = 0
         self._password = ""
         self._attempts: list[int] = []
-        self._asked_at: int | None = None
+        self._asked: list[tuple[str, bytes, int]] = []
         self._delays_ms: list[int] = []
         self._counted: set[object] = set()
 
     def begins(self, process: "Process") -> None:
         """A process starts: it can't know of the trouble before."""
         self._samples = {process: _Samples()}
-        self._failures, self._ended_at, self._asked_at = 0, None, None
+        self._failures, self._ended_at, self._asked = 0, None, []
         self._attempts = []
 
     def waiting(self, process: "Process") -> int:
         """How many samples are in the outbox."""
         samples = self._samples.get(process)
-        return samples.taken - samples.owed if samples else 0
+        return samples.waiting if samples else 0
 
     def taken(self, process: "Process") -> None:
         """It measures."""
@@ -128,11 +180,12 @@ class LinkWitness:
         """It opens a connection."""
         world, now = self._world, self._world.schedule.now
         world.tokens.uses(password)
-        self._password = password
+        same_token, self._password = password == self._password, password
+        self._asked = []
         world.note("device", "connects to the broker with %s", password)
         if self._ended_at is not None:
             waited_ms = world.device.now() - self._ended_at
-            world.judge(waits_before_it_reconnects, waited_ms, self._failures)
+            world.judge(waits_before_it_reconnects, waited_ms, self._failures, same_token)
             if self._failures == 1 and process not in self._counted:
                 self._counted.add(process)
                 self._delays_ms.append(waited_ms)
@@ -144,6 +197,8 @@ class LinkWitness:
         """The broker's answer, None if there is none."""
         if code == 0:
             self._ended_at, self._connected_at = None, self._world.device.now()
+            samples = self._of(process)
+            samples.follow(samples.owed)
             self._world.tokens.proved(self._password)
             return
         self._fail()
@@ -156,49 +211,69 @@ class LinkWitness:
 
     def publishing(self, process: "Process", topic: str, payload: bytes) -> None:
         """It sends a message."""
-        self._asked_at = self._world.device.now()
+        self._asked.append((topic, payload, self._world.device.now()))
+        self._world.judge(keeps_to_the_window, len(self._asked), _WINDOW)
         if topic.endswith("/telemetry"):
-            self._world.judge(skips_no_sample, json.loads(payload)["seq"], self._of(process).owed)
+            seq, samples = json.loads(payload)["seq"], self._of(process)
+            self._world.judge(skips_no_sample, seq, samples.following)
+            if seq == samples.following:
+                samples.follow(seq + 1)
 
     def acknowledged(self, process: "Process", topic: str, payload: bytes, code: int) -> None:
         """The PUBACK arrives."""
-        self._asked_at = None
-        samples = self._of(process)
-        samples.disliked = code in _UNFIT
-        if topic.endswith("/telemetry") and code < 0x80:
-            samples.owed = max(samples.owed, json.loads(payload)["seq"] + 1)
+        self._asked = [asked for asked in self._asked if asked[:2] != (topic, payload)]
+        if code == _FORBIDDEN:
+            self._world.tokens.excused(process)
+        if not topic.endswith("/telemetry"):
+            return
+        seq, samples = json.loads(payload)["seq"], self._of(process)
+        if code < 0x80:
+            samples.settle(seq, seq)
             samples.acknowledged += 1
+        else:
+            samples.codes.setdefault(seq, []).append(code)
 
     def left(self, process: "Process") -> None:
         """It closes the connection, perhaps in the middle of a publish."""
-        if self._asked_at is not None:
-            self._world.judge(leaves_a_silent_broker, self._world.device.now() - self._asked_at)
-        self._asked_at = None
+        self._end_waiting()
+
+    def _end_waiting(self) -> None:
+        """The connection is over: how long has the oldest message waited?"""
+        if self._asked:
+            self._world.judge(leaves_a_silent_broker, self._world.device.now() - self._asked[0][2])
+        self._asked = []
 
     def heard(self, process: "Process", event: str, fields: dict[str, object]) -> None:
         """An event of the agent's."""
         world, samples = self._world, self._of(process)
         if event == "published":
-            samples.published += 1
+            count = fields["count"]
+            assert isinstance(count, int)
+            samples.published += count
             world.judge(
                 says_published_only_after_the_acknowledgement, samples.published, samples.acknowledged
             )
         elif event == "dropped":
-            count, last = fields["count"], fields["to"]
-            assert isinstance(count, int) and isinstance(last, int)
-            waiting = samples.taken - samples.owed
-            world.judge(drops_only_without_room, count, waiting, samples.disliked, world.era.buffer_bytes)
-            samples.owed = max(samples.owed, last + 1)
+            self._dropped(samples, fields)
         elif event == "mqtt_disconnected":
             self._disconnected(fields["reason"] == "the token was renewed")
         elif event == "paired":
             self._failures, self._ended_at = 0, None
 
+    def _dropped(self, samples: _Samples, fields: dict[str, object]) -> None:
+        count, first, last = fields["count"], fields["from"], fields["to"]
+        assert isinstance(count, int) and isinstance(first, int) and isinstance(last, int)
+        if fields["reason"] == "refused":
+            codes = samples.codes.get(first, [])
+            self._world.judge(gives_up_only_what_is_refused, first, count, codes)
+        else:
+            waiting = samples.waiting
+            self._world.judge(drops_only_without_room, count, waiting, self._world.era.buffer_bytes)
+        samples.settle(first, last)
+
     def _disconnected(self, planned: bool) -> None:
-        world, now = self._world, self._world.device.now()
-        if self._asked_at is not None:
-            world.judge(leaves_a_silent_broker, now - self._asked_at)
-            self._asked_at = None
+        now = self._world.device.now()
+        self._end_waiting()
         if now - self._connected_at >= _STABLE_MS:
             self._failures = 0
         if not planned:
@@ -206,7 +281,7 @@ class LinkWitness:
 
     def frozen(self) -> None:
         """The device stands still for a while: it can't watch anything."""
-        self._asked_at = None
+        self._asked = []
 
     def new_server(self) -> None:
         """Tokens live for another time from now on, and the next storm is near."""

@@ -1,0 +1,342 @@
+"""What goes out over one connection: records of the outbox with a window, replies, retained messages."""
+
+import asyncio
+
+from .core.backoff import Backoff
+from .core.errors import BrokerError, TransportError
+from .core.mqtt import Message, is_failure
+from .core.outbox import EVENT
+from .core.step import Step
+from .core.suspects import Suspects
+from .drive import first_of, wait_for
+from .events import tell_error, tell_gaps
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .core.outbox import Outbox, Record
+    from .core.telemetry import Topics
+    from .events import Emit
+    from .ports import Clock, Entropy, Mqtt
+
+    # One that the broker has not acknowledged: the record, and when it was sent.
+    Entry = tuple[Record, int]
+
+# MQTT 5: topic name invalid, packet too large, payload format invalid. Trying again changes nothing.
+_UNFIT = (0x90, 0x95, 0x99)
+_FORBIDDEN = 0x87
+_QUOTA = 0x97
+# How often in a row a record is sent again that is refused for another reason.
+_TRIES = 6
+# Acknowledgements are told in bunches of this when many come.
+_BUNCH = 16
+# A connection that ends so soon after a message was sent may have ended for it.
+_AT_ONCE_MS = 2000
+_MOST = 65535
+_MOST_REPLIES = 16
+
+
+class Delivery:
+    """Feeds `mqtt` from `outbox`, without a task or an event for each message.
+
+    A record leaves the outbox only when it is acknowledged, or given up (see Suspects). `limit_ms`: how old
+    the oldest unacknowledged message may get.
+    """
+
+    def __init__(
+        self,
+        mqtt: "Mqtt",
+        topics: "Topics",
+        outbox: "Outbox",
+        clock: "Clock",
+        entropy: "Entropy",
+        emit: "Emit",
+        limit_ms: int,
+    ):
+        self._mqtt = mqtt
+        self._topics = topics
+        self._outbox = outbox
+        self._clock = clock
+        self._emit = emit
+        self._limit_ms = limit_ms
+        self._slow = Backoff(1000, 60000, entropy.random_bytes(4))
+        self.suspects = Suspects()
+        self.replies: list[Message] = []
+        self.retained: list[Message] = []
+        self.last_acknowledged_at: int | None = None
+        self._under_way: list[Entry] = []
+        self._others: list[int] = []  # when the replies and retained messages under way were sent
+        self.say_retained = Step()
+        self._is_retaining = False  # a retained message is under way
+        self._refused: list[tuple[Record, int]] = []  # with their reason codes; the outbox still has them
+        self._tried: tuple[str, int] | None = None  # the last record that was refused
+        self._tries = 0  # and how often in a row
+        self._told = ""
+        self._forbidden: tuple[str, int] | None = None  # refused with 0x87, with the token before this one
+        self._window = _MOST  # how many records may be under way; the port's room counts as well
+        self._acknowledged = 0  # and not told yet
+        self._is_open = False
+        self._paused_until: int | None = None
+        self._watched_until: int | None = None
+        self._attention = asyncio.Event()
+        # What a settled message makes room for. No recursion: a port settles none before send() has returned.
+        self._go_on = self.pump
+
+    # ---- the connection --------------------------------------------------------------------
+
+    def open(self) -> None:
+        """There is a connection: send."""
+        self._is_open = True
+        self._window = 1 if self.suspects.is_alone() or self._forbidden else _MOST
+        self.pump()
+
+    def shut(self) -> None:
+        """Send nothing more; what is under way may still be acknowledged."""
+        self._is_open = False
+
+    async def drained(self) -> None:
+        """Until nothing is under way."""
+        while self._under_way:
+            self._attention.clear()
+            await self._attention.wait()
+
+    def ended(self, now: int, is_planned: bool, hung_up: bool) -> None:
+        """The connection is over; what was under way waits again.
+
+        is_planned: it was ours to end, and the next one follows at once. hung_up: the broker closed it, and
+        there is no other reason for that than, perhaps, what it was sent.
+        """
+        self._is_open = False
+        self._tell()
+        under_way = [record for record, _ in self._under_way]
+        at_once = hung_up and not self._others
+        if self._is_retaining and hung_up and self.say_retained.ended(now):
+            tell_error(self._emit, BrokerError("the broker ends the connection for a retained message", 0x80))
+        if under_way and now - self._under_way[-1][1] > _AT_ONCE_MS:
+            at_once = False
+        # What settles these now is of no interest any more: see _settled.
+        self._under_way, self._others, self._is_retaining = [], [], False
+        if not is_planned:
+            self.replies = []
+            given_up = self.suspects.ended(under_way, at_once)
+            if given_up is not None:
+                self._give_up(given_up, None)
+        if under_way or self._refused:
+            self._outbox.interrupted(now)
+        self._refused, self.retained, self._paused_until = [], [], None
+
+    @property
+    def oldest_sent_at(self) -> "int | None":
+        """When the oldest message that is not acknowledged was sent (ms of the clock), None without one."""
+        times = self._others[:1]
+        if self._under_way:
+            times.append(self._under_way[0][1])
+        return min(times) if times else None
+
+    # ---- out -------------------------------------------------------------------------------
+
+    def reply(self, message: Message) -> None:
+        """Send it soon, with QoS 1. With too many waiting it is dropped."""
+        if len(self.replies) < _MOST_REPLIES:
+            self.replies.append(message)
+            self.pump()
+
+    def pump(self) -> None:
+        """Send what may be sent now. Called whenever there may be something: this never waits."""
+        if not self._is_open or self._refused or self._paused_until is not None:
+            return
+        now = self._clock.now()
+        if (self.replies or self.retained) and not self.suspects.is_alone():
+            self._pump_others(now)
+        while len(self._under_way) < self._window and self._mqtt.room() > 0:
+            record = self._outbox.next(now)
+            if record is None:
+                self._nothing_waits(now)
+                break
+            self._send(record, now)
+        self._watch(now)
+
+    def _nothing_waits(self, now: int) -> None:
+        due = self._outbox.due(now)
+        if due is not None:
+            self._watch(now, due)
+        elif not self._under_way:
+            self.suspects.forget()
+
+    def _pump_others(self, now: int) -> None:
+        while self.replies and self._mqtt.room() > 0:
+            self._send_other(self.replies.pop(0), now)
+        # One after the other: a burst of these must not hold up what is measured.
+        if self.retained and not self._is_retaining and self._mqtt.room() > 0:
+            self._is_retaining = True
+            self._send_other(self.retained.pop(0), now)
+
+    def _send(self, record: "Record", now: int) -> None:
+        entry = (record, now)
+        self._under_way.append(entry)
+        message = Message(self._topic_name(record), record.payload, 1, False)
+        self._mqtt.send(message, lambda code: self._settled(entry, code))
+
+    def _send_other(self, message: Message, now: int) -> None:
+        self._others.append(now)
+        others = self._others
+
+        def settle(code: "int | None") -> None:
+            if code is None or others is not self._others:
+                return
+            others.pop(0)
+            if message.retain:
+                self._is_retaining = False
+                self.say_retained.worked()
+            if is_failure(code):
+                self._tell_refusal(message.topic_name, code)
+            self._go_on()
+
+        self._mqtt.send(message, settle)
+
+    def _settled(self, entry: "Entry", code: "int | None") -> None:
+        # With the connection everything under way is over, and ended() says what becomes of it.
+        if code is None or entry not in self._under_way:
+            return
+        self._under_way.remove(entry)
+        record = entry[0]
+        if code >= 0x80:
+            self._refuse(record, code)
+        else:
+            self._outbox.acknowledge(record)
+            self.last_acknowledged_at = self._clock.now()
+            self._acknowledged += 1
+            if self._window < _MOST:
+                self._go_faster(record)
+            self.suspects.acknowledged(record)
+        self._go_on()
+        if self._acknowledged >= _BUNCH or not self._under_way:
+            self._tell()
+        if not self._under_way and (self._refused or not self._is_open):
+            self._attention.set()
+
+    def _go_faster(self, record: "Record") -> None:
+        if self._forbidden is not None and self._forbidden == (record.stream, record.seq):
+            self._forbidden = None
+        if not self._forbidden and not self.suspects.is_alone():
+            self._window *= 2
+        if self._window > _BUNCH:
+            self._window = _MOST
+            self._slow.reset()
+            self._tries, self._told = 0, ""
+
+    # ---- time ------------------------------------------------------------------------------
+
+    async def attend(self) -> None:
+        """Look at the clock while there is a connection. Ends by raising only.
+
+        TransportError: the oldest message has waited for too long. BrokerError: a record was refused with a
+        reason that another token may mend.
+        """
+        while True:
+            self._attention.clear()
+            now = self._clock.now()
+            if self._refused and not self._under_way:
+                self._take_refusals(now)
+            oldest = self.oldest_sent_at
+            if oldest is not None and now - oldest >= self._limit_ms:
+                raise TransportError(f"the broker acknowledges nothing for {self._limit_ms // 1000} s")
+            if self._paused_until is not None and now >= self._paused_until:
+                self._paused_until = None
+            self.pump()
+            due = self._watched_until = self._next_due(now)
+            if due is None:
+                await self._attention.wait()
+            else:
+                await first_of(wait_for(self._attention), self._clock.sleep_until(due))
+
+    def _next_due(self, now: int) -> "int | None":
+        due = self.oldest_sent_at
+        if due is not None:
+            due += self._limit_ms
+        other = self._paused_until
+        if other is None and self._is_open and not self._refused:
+            other = self._outbox.due(now)
+        return due if other is None else other if due is None else min(due, other)
+
+    def _watch(self, now: int, due: "int | None" = None) -> None:
+        """See to it that attend() looks in time, without waking it for each message."""
+        if due is None and (self._under_way or self._others):
+            due = now + self._limit_ms
+        if due is not None and (self._watched_until is None or self._watched_until > due):
+            self._watched_until = due
+            self._attention.set()
+
+    # ---- what is not taken -----------------------------------------------------------------
+
+    def _refuse(self, record: "Record", code: int) -> None:
+        if code in _UNFIT or (code == _FORBIDDEN and record.stream == EVENT and self._is_barred(record)):
+            self._give_up(record, code)
+        else:
+            # What was sent behind it has its outcome first, so that all of it goes out again in order.
+            self._refused.append((record, code))
+
+    def _take_refusals(self, now: int) -> None:
+        """Nothing is under way, and some of what was has been refused."""
+        record, code = self._refused[0]
+        self._refused = []
+        self._window = 1
+        key = (record.stream, record.seq)
+        if code == _FORBIDDEN and self._forbidden != key and not self._is_barred(record):
+            self._forbidden = key
+            self._outbox.interrupted(now)
+            self._tell_refusal(self._topic_name(record), code)
+            raise BrokerError(self._told, code)
+        # With a whole stream barred, somebody will have to mend the broker: all of it waits for that.
+        is_patient = code == _QUOTA or (code == _FORBIDDEN and self._is_barred(record))
+        self._tries = 0 if is_patient else self._tries + 1 if key == self._tried else 1
+        self._tried = key
+        if (code == _FORBIDDEN and not is_patient) or self._tries >= _TRIES:
+            self._give_up(record, code)
+            self._forbidden, self._tries = None, 0
+        else:
+            self._tell_refusal(self._topic_name(record), code)
+            self._paused_until = now + self._slow.delay_ms()
+        self._outbox.interrupted(now)
+
+    def _is_barred(self, record: "Record") -> bool:
+        """Whether the broker seems to forbid everything of the record's stream, whatever the token."""
+        return self.suspects.is_hopeless(record.stream)
+
+    def token_was_not_renewed(self) -> None:
+        """The refusal of a record with 0x87 says nothing yet: there is no newer token to try."""
+        self._forbidden = None
+
+    def _topic_name(self, record: "Record") -> str:
+        return self._topics.event if record.stream == EVENT else self._topics.telemetry
+
+    def _give_up(self, record: "Record", code: "int | None") -> None:
+        topic_name = self._topic_name(record)
+        if code is None:
+            message = f"the broker ends the connection whenever number {record.seq} of {topic_name} is sent"
+            advice = f"Check that the token may publish to {topic_name}, and what the broker's log says."
+            tell_error(self._emit, BrokerError(message, 0x80, advice))
+        else:
+            self._tell_refusal(topic_name, code)
+        self._outbox.set_aside(record)
+        if code not in _UNFIT:
+            self.suspects.gave_up(record)
+        tell_gaps(self._emit, self._outbox)
+
+    def _tell_refusal(self, topic_name: str, code: int) -> None:
+        error = refusal(topic_name, code)
+        # The same trouble for each of a thousand messages is one piece of news.
+        if str(error) != self._told:
+            self._told = str(error)
+            tell_error(self._emit, error)
+
+    def _tell(self) -> None:
+        if self._acknowledged:
+            count, self._acknowledged = self._acknowledged, 0
+            self._emit("published", count=count, backlog=len(self._outbox))
+
+
+def refusal(topic_name: str, code: int) -> BrokerError:
+    """The error for a message that the broker refused."""
+    from .core.mqtt_reasons import reason_text  # rare, and long
+
+    return BrokerError(f"the broker refused a message to {topic_name}: {reason_text(code)}", code)
