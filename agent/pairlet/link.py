@@ -95,6 +95,7 @@ class Link:
         self._delivery = Delivery(mqtt, topics, outbox, clock, entropy, emit, _ACKNOWLEDGED_MS)
         self._backoff = Backoff(1000, _LONGEST_PAUSE_MS, entropy.random_bytes(4), _FIRST_PAUSE_MS)
         self._renewed = asyncio.Event()
+        self._is_renewing = False  # between two connections, of which the first was ended on purpose
         self._received: list[Message] = []
         self._moved = asyncio.Event()  # something was put into _received, or taken from it
         self._say_status, self._subscribe = Step(), Step()
@@ -103,6 +104,7 @@ class Link:
         self._in_greeting: Step | None = None
         self._last_error = ""
         self._renewed_at: int | None = None
+        self._has_renewed = False  # that brought another token
         self._was_good = False  # a connection was stable since then
         self._connects = 0
         self.connected_at: int | None = None
@@ -129,7 +131,7 @@ class Link:
 
     def reply(self, message: Message) -> None:
         """Send `message` soon, with QoS 1; without a connection, or with too many waiting, it is dropped."""
-        if self.connected_at is not None:
+        if self.connected_at is not None or self._is_renewing:
             self._delivery.reply(message)
 
     def token_renewed(self) -> None:
@@ -169,7 +171,8 @@ class Link:
                 self._renewed.clear()
                 await self._renewed.wait()
             self._renewed.clear()
-            if not await self._once():
+            at_once = await self._once()
+            if not at_once:
                 delay_ms = self._backoff.delay_ms()
                 self._emit("waiting", what="broker", ms=delay_ms)
                 await self._clock.sleep_until(self._clock.now() + delay_ms)
@@ -188,6 +191,7 @@ class Link:
             await first_of(self._listen(), self._work())
         except _Renewed:
             await self._leave(RENEWED, True, False)
+            self._is_renewing = True
             return True
         except _Ended as end:
             return await self._left(end.event.reason, end.event.reason_code)
@@ -245,20 +249,24 @@ class Link:
     async def _renewed_token(self) -> bool:
         now = self._clock.now()
         again_ms = _RENEW_AFTER_GOOD_MS if self._was_good else _RENEW_AGAIN_MS
-        if self._renewed_at is not None and now - self._renewed_at < again_ms:
-            return False
-        self._renewed_at, self._was_good = now, False
-        await self._at_most(_RENEW_MS, self._renew())
-        if self._keeper.token is not self._token:
-            return True
-        self._delivery.token_was_not_renewed()
+        if self._renewed_at is None or now - self._renewed_at >= again_ms:
+            self._renewed_at, self._was_good = now, False
+            await self._at_most(_RENEW_MS, self._renew())
+            self._has_renewed = self._keeper.token is not self._token
+            if self._has_renewed:
+                return True
+        if not self._has_renewed:
+            self._delivery.token_was_not_renewed()
         return False
 
     async def _connect(self) -> None:
         token = self._token = self._keeper.token
         assert token is not None
         will = Message(self._topics.status, telemetry.OFFLINE, 1, True)
-        await self._mqtt.connect(Credentials(self._username, token.access_token), will)
+        try:
+            await self._mqtt.connect(Credentials(self._username, token.access_token), will)
+        finally:
+            self._is_renewing = False
         self._keeper.worked(token)
         self.connected_at = self._clock.now()
         self._connects += 1
@@ -363,8 +371,12 @@ class Link:
             self._tell(BrokerError(f"the broker refused the subscription to {topic_filter}", code, advice))
 
     def _tell_left_out(self, step: Step) -> None:
-        topic = self._topics.status if step is self._say_status else "its commands"
-        self._tell(BrokerError(f"the broker ends the connection for {topic}", 0x80))
+        what, verb = self._topics.status, "publish to"
+        if step is not self._say_status and self._downlink is not None:
+            what, verb = self._downlink.topic_filter, "subscribe to"
+        advice = f"Check that the token may {verb} {what}, and what the broker's log says."
+        message = f"the broker hangs up when this device wants to {verb} {what}; that is left out for an hour"
+        self._tell(BrokerError(message, 0x80, advice))
 
     def _tell(self, error: PairletError) -> None:
         # The same trouble every two minutes for a week is one piece of news.

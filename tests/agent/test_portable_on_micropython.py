@@ -17,6 +17,9 @@ SEARCH_PATH: list[str | Path] = [ROOT / "agent", ROOT / "firmware", ".frozen", R
 # Tests that need more than a board's heap for themselves, and why.
 HEAPS = {
     "test_agent": "1M",  # the whole agent compiled from source, a model server, and its tests
+    "test_link_delivery": "2M",  # the link compiled from source, and a model broker, over hours
+    "test_link_tokens": "2M",
+    "test_link_downlink": "1M",
     "test_clock_states": "2M",  # as test_agent, over hours
     "test_keeping": "4M",  # as test_agent, with several agents at once
     "test_pace": "2M",  # as test_agent, over hours

@@ -240,13 +240,17 @@ class MemoryBroker:
     """A broker and the port Mqtt in one: keeps what is published, checks the password, can break.
 
     check(credentials) -> CONNACK code; accepts(message) -> PUBACK reason code, None to end the connection
-    over it. While `silent` nothing is answered. `journal` holds ("connect", username),
+    over it. While `silent` nothing is answered. An answer to what was sent takes `latency_ms` of `clock`.
+    `lasts_ms`: after which time each connection is cut, 0: never. `journal` holds ("connect", username),
     ("publish", topic_name, payload), ("will", ...), ("disconnect",).
     """
 
     window = 20
+    lasts_ms = 0
 
-    def __init__(self, check=None, accepts=None):
+    def __init__(self, check=None, accepts=None, clock=None, latency_ms=0):
+        self._clock = clock
+        self.latency_ms = latency_ms
         self.check = check or (lambda credentials: 0)
         self.accepts = accepts or (lambda message: 0)
         self.journal = []
@@ -258,6 +262,8 @@ class MemoryBroker:
         self._silence = asyncio.Event()
         self._connection = 0
         self._sending = []
+        self._is_taking = False
+        self.most_under_way = 0
         self._will = None
         self._events = []
         self._wake = asyncio.Event()
@@ -275,13 +281,23 @@ class MemoryBroker:
         self._connection += 1
         self._will = will
         self._events = []
+        if self.lasts_ms:
+            asyncio.create_task(self._cut(self._connection))
         return False
+
+    async def _cut(self, connection):
+        await self._clock.sleep_until(self._clock.now() + self.lasts_ms)
+        if self.connected and connection == self._connection:
+            self.kick()
 
     async def publish(self, message):
         await asyncio.sleep(0)
         if not self.connected:
             raise TransportError("there is no connection to the broker")
         code = self.accepts(message)
+        if code is None:
+            self.kick()
+            raise TransportError("the connection was lost")
         self._keep(message, code)
         return code
 
@@ -292,18 +308,26 @@ class MemoryBroker:
                 self.retained[message.topic_name] = message.payload
 
     def room(self):
-        return self.window - len(self._sending) if self.connected else 0
+        under_way = [sent for sent in self._sending if sent[2] == self._connection]
+        return max(0, self.window - len(under_way)) if self.connected else 0
 
     def send(self, message, settle):
-        self._sending.append((message, settle, self._connection))
-        if len(self._sending) == 1:
+        sent_at = self._clock.now() if self._clock else 0
+        self.most_under_way = max(self.most_under_way, self.window - self.room() + 1)
+        self._sending.append((message, settle, self._connection, sent_at))
+        if not self._is_taking:
+            self._is_taking = True
             asyncio.create_task(self._take())
 
     async def _take(self):
-        """Take what was sent, one message after the other, as an acknowledgement at a time comes back."""
+        """Take what was sent, one message after the other."""
+        await asyncio.sleep(0)
         while self._sending:
-            await asyncio.sleep(0)
-            message, settle, connection = self._sending[0]
+            message, settle, connection, sent_at = self._sending[0]
+            if self.latency_ms and connection == self._connection:
+                until = sent_at + self.latency_ms
+                if until > self._clock.now():
+                    await self._clock.sleep_until(until)
             while self.silent and self.connected and connection == self._connection:
                 await self._silence.wait()
             if not self.connected or connection != self._connection:
@@ -317,6 +341,7 @@ class MemoryBroker:
             self._keep(message, code)
             self._sending.pop(0)
             settle(code)
+        self._is_taking = False
 
     async def subscribe(self, topic_filter, qos):
         await asyncio.sleep(0)
