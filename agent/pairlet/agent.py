@@ -64,18 +64,21 @@ class Agent:
 
     def _make_link(self) -> "Link":
         from .link import Link  # a board reads it in once there is a token to connect with
+        from .login import Login
 
         ports = self.ports
         return Link(
             ports.mqtt,
             Topics(self.config.text("mqtt.topic_prefix"), self.device.device_id),
-            self.config.text("mqtt.username") or self.device.device_id,
+            Login(self.config, self.device.device_id),
             self._outbox,
             self.keeper,
             ports.clock,
             ports.entropy,
             self.emit,
             self._renew,
+            self.config.integer("mqtt.unacknowledged"),
+            self.config.integer("mqtt.echo_check"),
         )
 
     async def pair(self, patience: "Patience | None" = None) -> "Token":

@@ -35,10 +35,17 @@ SETTINGS = {
     "oauth.insecure_http": Setting(FLAG, False, "allow plain http and mqtt on loopback"),
     "mqtt.url": Setting(TEXT, None, "the broker: mqtts://host[:port]; none: no telemetry"),
     "mqtt.client_id": Setting(TEXT, None, "the device_id unless set"),
+    "mqtt.profile": Setting(TEXT, None, "which broker it is; agent/README.md lists them"),
+    "mqtt.token_in": Setting(TEXT, None, "password, username or enhanced; the profile's unless set"),
+    "mqtt.auth_method": Setting(TEXT, None, "for enhanced: what the broker calls its method"),
+    "mqtt.authorizer": Setting(TEXT, None, "the name of the custom authorizer (AWS)"),
     "mqtt.version": Setting(TEXT, "auto", "auto, 5 or 3.1.1"),
-    "mqtt.username": Setting(TEXT, None, "the device_id unless set; the password is the access token"),
+    "mqtt.username": Setting(TEXT, None, "with {device_id} and {client_id}; the profile's unless set"),
     "mqtt.topic_prefix": Setting(TEXT, "devices/{device_id}", "what all topic names begin with"),
     "mqtt.keep_alive": Setting(DURATION, 60000, "how long the connection may be silent"),
+    "mqtt.unacknowledged": Setting(DURATION, 15000, "how long a message may go without acknowledgement"),
+    "mqtt.session_expiry": Setting(DURATION, 3600000, "how long the broker keeps the session (MQTT 5)"),
+    "mqtt.echo_check": Setting(INTEGER, 0, "every so many samples, check that one comes back; 0: never"),
     "mqtt.ca_file": Setting(TEXT, None, "as oauth.ca_file, for the broker; that one's unless set"),
     "telemetry.interval": Setting(DURATION, 10000, "how often to measure"),
     "telemetry.sensors": Setting(TEXTS, None, "which values; all there are unless set"),
@@ -58,11 +65,14 @@ SETTINGS = {
 _CHOICES = {
     "oauth.client_auth": ("none", "client_secret_basic", "client_secret_post"),
     "mqtt.version": ("auto", "5", "3.1.1"),
+    "mqtt.token_in": ("password", "username", "enhanced"),
     "pairing.start": ("always", "prompt"),
 }
 
 _LOWEST = {
     "mqtt.keep_alive": 5000,
+    "mqtt.unacknowledged": 2000,
+    "mqtt.session_expiry": 1000,
     "telemetry.interval": 100,
     "telemetry.buffer_bytes": 1024,
     "display.baudrate": 300,

@@ -5,7 +5,7 @@ import asyncio
 from .core.backoff import Backoff
 from .core.errors import BrokerError, TransportError
 from .core.mqtt import Message, is_failure
-from .core.outbox import EVENT
+from .core.outbox import EVENT, TELEMETRY
 from .core.step import Step
 from .core.suspects import Suspects
 from .drive import first_of, wait_for
@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .core.outbox import Outbox, Record
     from .core.telemetry import Topics
+    from .echo_check import EchoCheck
     from .events import Emit
     from .ports import Clock, Entropy, Mqtt
 
@@ -51,6 +52,7 @@ class Delivery:
         entropy: "Entropy",
         emit: "Emit",
         limit_ms: int,
+        echo: "EchoCheck | None" = None,
     ):
         self._mqtt = mqtt
         self._topics = topics
@@ -58,6 +60,7 @@ class Delivery:
         self._clock = clock
         self._emit = emit
         self._limit_ms = limit_ms
+        self._echo = echo
         self._slow = Backoff(1000, 60000, entropy.random_bytes(4))
         self.suspects = Suspects()
         self.replies: list[Message] = []
@@ -123,6 +126,8 @@ class Delivery:
         if under_way or self._refused:
             self._outbox.interrupted(now)
         self._refused, self.retained, self._paused_until = [], [], None
+        if self._echo is not None:
+            self._echo.ended()
 
     @property
     def oldest_sent_at(self) -> "int | None":
@@ -173,6 +178,8 @@ class Delivery:
     def _send(self, record: "Record", now: int) -> None:
         entry = (record, now)
         self._under_way.append(entry)
+        if self._echo is not None and record.stream == TELEMETRY:
+            self._echo.sent(record, now)
         message = Message(self._topic_name(record), record.payload, 1, False)
         self._mqtt.send(message, lambda code: self._settled(entry, code))
 
@@ -242,6 +249,8 @@ class Delivery:
                 raise TransportError(f"the broker acknowledges nothing for {self._limit_ms // 1000} s")
             if self._paused_until is not None and now >= self._paused_until:
                 self._paused_until = None
+            if self._echo is not None:
+                self._look_for_echo(self._echo, now)
             self.pump()
             due = self._watched_until = self._next_due(now)
             if due is None:
@@ -256,7 +265,9 @@ class Delivery:
         other = self._paused_until
         if other is None and self._is_open and not self._refused:
             other = self._outbox.due(now)
-        return due if other is None else other if due is None else min(due, other)
+        echo = None if self._echo is None else self._echo.due()
+        dues = [each for each in (due, other, echo) if each is not None]
+        return min(dues) if dues else None
 
     def _watch(self, now: int, due: "int | None" = None) -> None:
         """See to it that attend() looks in time, without waking it for each message."""
@@ -265,6 +276,18 @@ class Delivery:
         if due is not None and (self._watched_until is None or self._watched_until > due):
             self._watched_until = due
             self._attention.set()
+
+    def _look_for_echo(self, echo: "EchoCheck", now: int) -> None:
+        failed_before = echo.has_failed
+        record = echo.missed(now)
+        if record is None or failed_before:
+            return
+        message = f"the broker acknowledges samples and does not pass them on: {record.seq} did not come back"
+        advice = f"Check that the token may publish to {echo.topic_name}, and subscribe to it."
+        # A token that has ended may be the reason.
+        error = BrokerError(message, _FORBIDDEN, advice)
+        tell_error(self._emit, error)
+        raise error
 
     # ---- what is not taken -----------------------------------------------------------------
 

@@ -5,11 +5,11 @@ import asyncio
 from .core import telemetry
 from .core.backoff import Backoff
 from .core.errors import BrokerError, PairletError, TlsError, TransportError
-from .core.mqtt import DISCONNECTED, MESSAGE, Credentials, Message, is_failure
-from .core.step import Step
-from .delivery import Delivery, refusal
+from .core.mqtt import DISCONNECTED, MESSAGE, Message
+from .delivery import Delivery
 from .drive import first_of, wait_for
 from .events import RENEWED, tell_error, tell_gaps
+from .greeting import Greeting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .core.token import Token
     from .events import Emit
     from .keeper import TokenKeeper
+    from .login import Login
     from .ports import Clock, Entropy, Mqtt
 
     class Downlink(Protocol):
@@ -44,13 +45,12 @@ _LONGEST_PAUSE_MS = 120000
 _FIRST_PAUSE_MS = 5000
 # How long a planned reconnect waits for the acknowledgement under way, and a stop for its farewell.
 _FAREWELL_MS = 3000
-# The oldest unacknowledged publish may be this old.
-_ACKNOWLEDGED_MS = 15000
 # CONNACK 4 and 5, MQTT 5's 0x86 and 0x87, and 0xA0, maximum connect time: the broker does not like the token.
 _TOKEN_REFUSED = (4, 5, 0x86, 0x87, 0xA0)
 # What a DISCONNECT of MQTT 5 may say that is not about the message before it: busy, shutting down, keep alive
 # time-out, taken over, receive maximum exceeded, administrative action, moved.
 _NOT_FOR_A_MESSAGE = (0x89, 0x8B, 0x8D, 0x8E, 0x93, 0x98, 0x9C, 0x9D)
+_NO_RETAIN = 0x9A
 _RENEW_MS = 30000
 # A broker that refuses token after token gets a new one once an hour; one that was good meanwhile sooner.
 _RENEW_AGAIN_MS = 3600000
@@ -62,29 +62,31 @@ _MOST_RECEIVED = 4
 
 
 class Link:
-    """Publishes what is in `outbox` as `username`, with the access token as password.
+    """Publishes what is in `outbox`, with credentials that `login` makes of the access token.
 
     `renew()` (a coroutine function) fetches a newer token when the broker refuses the one we have.
     `connected_at`: since when there is a connection, None without one. `reconnects`: how many there were
-    after the first. Both, and the times below, are read-only.
+    after the first. Both, and the times below, are read-only. `limit_ms`: how old the oldest
+    unacknowledged message may get before the link is made anew. `echo_every`: see EchoCheck, 0: no check.
     """
 
     def __init__(
         self,
         mqtt: "Mqtt",
         topics: "Topics",
-        username: str,
+        login: "Login",
         outbox: "Outbox",
         keeper: "TokenKeeper",
         clock: "Clock",
         entropy: "Entropy",
         emit: "Emit",
         renew: "Callable[[], Coroutine[object, object, None]]",
+        limit_ms: int = 15000,
+        echo_every: int = 0,
         downlink: "Downlink | None" = None,
     ):
         self._mqtt = mqtt
-        self._topics = topics
-        self._username = username
+        self._login = login
         self._outbox = outbox
         self._keeper = keeper
         self._clock = clock
@@ -92,16 +94,20 @@ class Link:
         self._emit = emit
         self._renew = renew
         self._downlink = downlink
-        self._delivery = Delivery(mqtt, topics, outbox, clock, entropy, emit, _ACKNOWLEDGED_MS)
+        self._echo = None
+        if echo_every:
+            from .echo_check import EchoCheck
+
+            self._echo = EchoCheck(topics.telemetry, echo_every)
+        self._delivery = Delivery(mqtt, topics, outbox, clock, entropy, emit, limit_ms, self._echo)
+        topic_filter = "" if downlink is None else downlink.topic_filter
+        self._greeting = Greeting(mqtt, topics, clock, topic_filter, self._echo, limit_ms, self._tell)
         self._backoff = Backoff(1000, _LONGEST_PAUSE_MS, entropy.random_bytes(4), _FIRST_PAUSE_MS)
         self._renewed = asyncio.Event()
         self._is_renewing = False  # between two connections, of which the first was ended on purpose
         self._received: list[Message] = []
         self._moved = asyncio.Event()  # something was put into _received, or taken from it
-        self._say_status, self._subscribe = Step(), Step()
-        self._status_refused = False
         self._token: Token | None = None  # what the connection was made with
-        self._in_greeting: Step | None = None
         self._last_error = ""
         self._renewed_at: int | None = None
         self._has_renewed = False  # that brought another token
@@ -148,7 +154,7 @@ class Link:
     async def close(self) -> None:
         """Say "offline" and leave, in bounded time. Harmless when there is no link."""
         if self.connected_at is not None:
-            offline = Message(self._topics.status, telemetry.OFFLINE, 1, True)
+            offline = self._greeting.status(telemetry.OFFLINE)
             self._delivery.shut()
             await self._at_most(_FAREWELL_MS, self._farewell(offline))
             self._over(True, False)
@@ -182,6 +188,8 @@ class Link:
         try:
             await self._connect()
         except BrokerError as error:
+            if error.reason_code == _NO_RETAIN and self._greeting.lacks_retain():
+                return True  # the will was to be retained
             self._tell(error)
             return error.reason_code in _TOKEN_REFUSED and await self._has_other_token()
         except (TransportError, TlsError) as error:
@@ -220,11 +228,8 @@ class Link:
         self._emit("mqtt_disconnected", reason=reason)
 
     def _over(self, planned: bool, hung_up: bool) -> None:
-        now = self._clock.now()
-        step, self._in_greeting = self._in_greeting, None
-        if hung_up and step is not None and step.ended(now):
-            self._tell_left_out(step)
-        self._delivery.ended(now, planned, hung_up and step is None)
+        in_greeting = self._greeting.ended(hung_up)
+        self._delivery.ended(self._clock.now(), planned, hung_up and not in_greeting)
         self.connected_at = None
 
     def _is_near_end(self) -> bool:
@@ -262,9 +267,9 @@ class Link:
     async def _connect(self) -> None:
         token = self._token = self._keeper.token
         assert token is not None
-        will = Message(self._topics.status, telemetry.OFFLINE, 1, True)
+        will = self._greeting.status(telemetry.OFFLINE)
         try:
-            await self._mqtt.connect(Credentials(self._username, token.access_token), will)
+            await self._mqtt.connect(self._login.credentials(token.access_token), will)
         finally:
             self._is_renewing = False
         self._keeper.worked(token)
@@ -279,6 +284,8 @@ class Link:
             event = await self._mqtt.next_event()
             if event.kind == DISCONNECTED:
                 raise _Ended(event)
+            if self._echo is not None and event.kind == MESSAGE and self._echo.heard(event.message):
+                continue
             if event.kind == MESSAGE and self._downlink is not None:
                 while len(self._received) >= _MOST_RECEIVED:
                     self._moved.clear()
@@ -307,76 +314,14 @@ class Link:
         raise _Renewed()
 
     async def _greet(self) -> None:
-        await self._step(self._say_status, self._online())
-        if self._downlink is not None:
-            await self._step(self._subscribe, self._subscribed(self._downlink.topic_filter))
-        suspects = self._delivery.suspects
-        quiet_ms = suspects.quiet_ms(self._entropy.random_bytes(1)[0])
+        await self._greeting.run()
+        quiet_ms = self._delivery.suspects.quiet_ms(self._entropy.random_bytes(1)[0])
         if quiet_ms:
             await self._clock.sleep_until(self._clock.now() + quiet_ms)
             # The broker is well, and takes what it always takes.
-            await self._step(self._say_status, self._online())
+            await self._greeting.say_online()
         if self._downlink is not None and self._delivery.say_retained.is_wanted(self._clock.now()):
             self._delivery.retained = self._downlink.connected()
-
-    async def _step(self, step: Step, doing: "Coroutine[object, object, None]") -> None:
-        """A part of the greeting, which is left out for a while when the broker hangs up on it each time."""
-        if not step.is_wanted(self._clock.now()):
-            doing.close()
-            return
-        self._in_greeting = step
-        await doing
-        step.worked()
-        self._in_greeting = None
-
-    async def _online(self) -> None:
-        topic_name = self._topics.status
-        code = await self._acknowledged(Message(topic_name, telemetry.ONLINE, 1, True))
-        if not is_failure(code):
-            self._status_refused = False
-        elif not self._status_refused:
-            # It may be the token, or the broker's trouble. If it is only this topic, the others still count.
-            self._status_refused = True
-            error = refusal(topic_name, code)
-            self._tell(error)
-            raise error
-
-    async def _acknowledged(self, message: Message) -> int:
-        """Publish and wait for the reason code, but not for ever: a half-open link never answers."""
-        codes: list[int] = []
-        settled = asyncio.Event()
-
-        def settle(code: "int | None") -> None:
-            # Without a code the connection has ended, and _listen() says so.
-            if code is not None:
-                codes.append(code)
-                settled.set()
-
-        self._mqtt.send(message, settle)
-        await self._at_most(_ACKNOWLEDGED_MS, wait_for(settled))
-        if not codes:
-            raise TransportError(f"the broker acknowledges nothing for {_ACKNOWLEDGED_MS // 1000} s")
-        return codes[0]
-
-    async def _subscribed(self, topic_filter: str) -> None:
-        began = self._clock.now()
-        try:
-            code = await self._mqtt.subscribe(topic_filter, 1)
-        except TransportError:
-            # If the connection has ended, _listen() knows more of it.
-            await self._clock.sleep_until(max(began, self._clock.now()) + 1000)
-            raise
-        if is_failure(code):
-            advice = "Check that the token may subscribe to it; no command reaches this device."
-            self._tell(BrokerError(f"the broker refused the subscription to {topic_filter}", code, advice))
-
-    def _tell_left_out(self, step: Step) -> None:
-        what, verb = self._topics.status, "publish to"
-        if step is not self._say_status and self._downlink is not None:
-            what, verb = self._downlink.topic_filter, "subscribe to"
-        advice = f"Check that the token may {verb} {what}, and what the broker's log says."
-        message = f"the broker hangs up when this device wants to {verb} {what}; that is left out for an hour"
-        self._tell(BrokerError(message, 0x80, advice))
 
     def _tell(self, error: PairletError) -> None:
         # The same trouble every two minutes for a week is one piece of news.

@@ -54,7 +54,10 @@ def connect(
     if will is not None:
         flags |= 0x04 | _qos(will.qos) << 3 | (0x20 if will.retain else 0)
         last = _string(will.topic_name, True) + _prefixed(will.payload)
-    last += _string(credentials.username) + _prefixed(credentials.password.reveal().encode())
+    username, password = credentials.login()
+    if password is None:
+        raise ConfigError("a board speaks MQTT 3.1.1, which has no enhanced authentication")
+    last += _string(username) + _prefixed(password.encode())
     first = _string("MQTT") + bytes((4, flags)) + keep_alive.to_bytes(2, "big") + _string(client_id)
     return b"".join((_header(0x10, len(first) + len(last)), first, last))
 

@@ -28,10 +28,11 @@ TO_PAIR = TO_FIND + [
     "pairlet.prompting", "pairlet.pairing", "pairlet.pending", "pairlet.core.stamp", "pairlet.unpairing",
     "pairlet.refreshing", "pairlet.core.device_grant", "pairlet.core.refresh_grant",
     "pairlet.core.revocation", "pairlet.core.token_record", "pairlet.core.answer",
-    "pairlet.core.json_object",
+    "pairlet.core.json_object", "pairlet.broker_profiles",
 ]  # fmt: skip
 TO_PUBLISH = [
-    "pairlet.link", "pairlet.delivery", "pairlet.core.suspects", "pairlet.core.step", "pairlet.core.mqtt",
+    "pairlet.link", "pairlet.greeting", "pairlet.delivery", "pairlet.login", "pairlet.echo_check",
+    "pairlet.core.suspects", "pairlet.core.step", "pairlet.core.mqtt",
     "pairlet_board.mqtt", "pairlet_board.mqtt_session", "pairlet_board.mqtt_packets",
 ]  # fmt: skip
 

@@ -20,6 +20,7 @@ HEAPS = {
     "test_link_delivery": "2M",  # the link compiled from source, and a model broker, over hours
     "test_link_tokens": "2M",
     "test_link_downlink": "1M",
+    "test_link_echo": "1M",
     "test_clock_states": "2M",  # as test_agent, over hours
     "test_keeping": "4M",  # as test_agent, with several agents at once
     "test_pace": "2M",  # as test_agent, over hours

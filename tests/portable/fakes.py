@@ -276,7 +276,7 @@ class MemoryBroker:
         if code:
             raise BrokerError("the broker refused the connection", code)
         self.journal.append(("connect", credentials.username))
-        self.passwords.append(credentials.password.reveal())
+        self.passwords.append(credentials.token())
         self.connected = True
         self._connection += 1
         self._will = will
@@ -302,6 +302,8 @@ class MemoryBroker:
         return code
 
     def _keep(self, message, code):
+        if code < 0x80 and message.topic_name in self.subscribed:
+            self.deliver(message)
         if code < 0x80:
             self.journal.append(("publish", message.topic_name, message.payload))
             if message.retain:

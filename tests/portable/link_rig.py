@@ -8,6 +8,8 @@ from pairlet.core.outbox import Outbox
 from pairlet.core.secret import Secret
 from pairlet.core.telemetry import Topics
 from pairlet.link import Link
+from pairlet.login import Login
+from pairlet.settings import Settings
 
 SECOND, MINUTE, HOUR = 1000, 60000, 3600000
 
@@ -51,7 +53,7 @@ class Keeper:
 class LinkRig:
     """One link with everything around it in memory. `story` is a coroutine that runs beside it."""
 
-    def __init__(self, expires_in=None, downlink=None, **broker):
+    def __init__(self, expires_in=None, downlink=None, echo_every=0, **broker):
         self.clock = VirtualClock()
         broker.setdefault("latency_ms", 20)
         self.broker = MemoryBroker(clock=self.clock, **broker)
@@ -61,14 +63,15 @@ class LinkRig:
         self.link = Link(
             self.broker,
             Topics("devices/{device_id}", "d1"),
-            "d1",
+            Login(Settings({"mqtt.topic_prefix": "devices/{device_id}"}), "d1"),
             self.outbox,
             self.keeper,
             self.clock,
             CountingEntropy(),
             self._hear,
             self._renew,
-            downlink,
+            echo_every=echo_every,
+            downlink=downlink,
         )
 
     def _hear(self, event, **fields):

@@ -22,7 +22,7 @@ def test_every_reason_code_has_words():
 def test_credentials_hide_the_token():
     credentials = Credentials("device-7", Secret("hidden"))
     assert "hidden" not in repr(credentials) + str(credentials) and "device-7" in repr(credentials)
-    assert credentials.password.reveal() == "hidden"
+    assert credentials.token() == "hidden"
 
 
 def test_messages_and_events():

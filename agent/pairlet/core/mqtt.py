@@ -16,11 +16,30 @@ DISCONNECTED = "disconnected"
 
 
 class Credentials:
-    """User name and password of one CONNECT; the password is the access token."""
+    """User name and password of one CONNECT, one of which is the access token, a Secret.
 
-    def __init__(self, username: str, password: Secret):
+    username: a Secret when the token goes there, and `password` is None then. method: of MQTT 5's enhanced
+    authentication (section 4.12), "" without; the token is its authentication data then, and no password.
+    """
+
+    def __init__(self, username: "str | Secret", password: "Secret | None", method: str = ""):
         self.username = username
         self.password = password
+        self.method = method
+
+    def token(self) -> str:
+        """The access token."""
+        secret = self.username if self.password is None else self.password
+        assert isinstance(secret, Secret)
+        return secret.reveal()
+
+    def login(self) -> "tuple[str, str | None]":
+        """User name and password as CONNECT carries them; no password with enhanced authentication."""
+        if self.password is None:
+            # Brokers that look at the user name alone want some password to be there.
+            return self.token(), "-"
+        assert isinstance(self.username, str)
+        return self.username, None if self.method else self.password.reveal()
 
     def __repr__(self) -> str:
         return f"<Credentials of {self.username}>"

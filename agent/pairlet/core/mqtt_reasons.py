@@ -14,6 +14,7 @@ _REASONS = {
     0x88: "the broker is not available",
     0x89: "the broker is busy",
     0x8B: "the broker is shutting down",
+    0x8C: "the broker does not know this authentication method",
     0x8D: "keep alive time-out",
     0x8E: "another client took over this client_id",
     0x90: "the broker does not accept this topic name",

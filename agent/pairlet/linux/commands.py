@@ -197,12 +197,18 @@ def _display_name(config: Config) -> str:
 
 
 def _mqtt(config: Config, device: Device) -> "Mqtt":
+    from ..login import profile_of
     from .mqtt import PahoMqtt
 
+    profile = profile_of(config)
     return PahoMqtt(
         url=config.text("mqtt.url"),
         client_id=config.text("mqtt.client_id") or device.device_id,
-        version=config.text("mqtt.version"),
+        # Only MQTT 5 has enhanced authentication.
+        version="5" if profile.method else config.text("mqtt.version"),
+        session_expiry_s=config.integer("mqtt.session_expiry") // 1000,
+        will_delay_s=profile.will_delay_s,
+        max_packet=profile.max_packet,
         keep_alive=config.integer("mqtt.keep_alive") // 1000,
         ca_file=_ca_file(config, "mqtt"),
         insecure=config.flag("oauth.insecure_http"),

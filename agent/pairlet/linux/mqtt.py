@@ -40,6 +40,8 @@ class PahoMqtt:
         ca_file: str | None = None,
         clean_start: bool = False,
         session_expiry_s: int = 3600,
+        will_delay_s: int = 0,
+        max_packet: int = 0,
         connect_timeout_s: float = 10.0,
         insecure: bool = False,
     ):
@@ -50,14 +52,17 @@ class PahoMqtt:
         keep_alive: seconds; a dead broker is noticed within 1.5 times that.
         clean_start, session_expiry_s: whether a new connection forgets the session, and how long the
         broker keeps it while there is none (MQTT 3.1.1: as long as it likes).
+        will_delay_s: how long the broker waits for us to come back before it publishes the will (MQTT 5).
+        max_packet: bytes of the largest packet that the broker takes, 0: what it says itself.
         connect_timeout_s: for DNS, TCP and TLS together, and again for the CONNACK.
         """
         self._address = parse_address(url, insecure=insecure)
         self._versions = VersionChoice(version)
-        self._session = Session(client_id, keep_alive, clean_start, session_expiry_s)
+        self._session = Session(client_id, keep_alive, clean_start, session_expiry_s, will_delay_s)
         _check(self._session)
         self._ca_file = ca_file
         self._timeout_s = connect_timeout_s
+        self._max_packet = max_packet
         self._inbox = Inbox(_INBOX_CAPACITY)
         self._link: Link | None = None
         self._opening: asyncio.Task[bool] | None = None
@@ -195,7 +200,7 @@ class PahoMqtt:
                 raise problem
             finally:
                 del problem  # or the exception and this frame would keep each other alive
-        link = Link(dial.client, self._session.keep_alive, self._inbox)
+        link = Link(dial.client, self._session.keep_alive, self._inbox, self._max_packet)
         link.start()
         return link
 

@@ -29,12 +29,16 @@ RECEIVE_MAXIMUM = 20
 
 
 class Session(NamedTuple):
-    """What every CONNECT of one client says: `keep_alive` and `session_expiry_s` in seconds."""
+    """What every CONNECT of one client says; `keep_alive` and all that ends in _s in seconds.
+
+    will_delay_s: how long the broker is to wait before it publishes the will (MQTT 5).
+    """
 
     client_id: str
     keep_alive: int
     clean_start: bool
     session_expiry_s: int
+    will_delay_s: int
 
 
 class OneShot(Client):
@@ -71,14 +75,26 @@ class Dial:
         self._lock = threading.Lock()
         self._opened = False
         self._abandoned = False
+        self._properties = Properties(PacketTypes.CONNECT)
         self.client = _new_client(version, session, timeout_s)
 
     def introduce(self, credentials: Credentials, will: Message | None) -> None:
-        """Set what CONNECT says besides the session. ConfigError if `will` can't be sent."""
-        self.client.username_pw_set(credentials.username, credentials.password.reveal())
+        """Set what CONNECT says besides the session. ConfigError if that can't be sent."""
+        username, password = credentials.login()
+        self.client.username_pw_set(username or None, password)
+        is_5 = self.client.protocol == MQTT_5
+        if credentials.method:
+            if not is_5:
+                raise ConfigError("MQTT 3.1.1 has no enhanced authentication.", 'Set mqtt.version to "5".')
+            self._properties.AuthenticationMethod = credentials.method
+            self._properties.AuthenticationData = credentials.token().encode()
         if will is not None:
             check_topic_name(will.topic_name)
-            self.client.will_set(will.topic_name, will.payload, will.qos, will.retain)
+            delay = None
+            if is_5 and self._session.will_delay_s:
+                delay = Properties(PacketTypes.WILLMESSAGE)
+                delay.WillDelayInterval = self._session.will_delay_s
+            self.client.will_set(will.topic_name, will.payload, will.qos, will.retain, delay)
 
     def run(self) -> PairletError | None:
         """Open the connection and send CONNECT. Returns what went wrong, or None.
@@ -91,6 +107,7 @@ class Dial:
         problem = self._open()
         # Sent or never to be sent: nothing needs the token any more.
         self.client.username_pw_set(None)
+        self._properties.clear()
         with self._lock:
             self._opened = True
             abandoned = self._abandoned
@@ -128,7 +145,7 @@ class Dial:
             "keepalive": self._session.keep_alive,
         }
         if self.client.protocol == MQTT_5:
-            properties = Properties(PacketTypes.CONNECT)
+            properties = self._properties
             properties.SessionExpiryInterval = self._session.session_expiry_s
             properties.ReceiveMaximum = RECEIVE_MAXIMUM
             properties.MaximumPacketSize = MOST_BYTES

@@ -22,11 +22,12 @@ class Limits:
     message is retried. So such a message is refused here, with the reason code of the broker's words.
     """
 
-    def __init__(self, properties: Properties | None = None):
+    def __init__(self, properties: Properties | None = None, max_packet: int = 0):
+        """`max_packet`: what a broker is known to take that does not say it itself, 0: not known."""
         # Zero is forbidden (section 3.2.2.3.3) and would mean to wait for ever.
         self.window: int = max(1, min(WINDOW, getattr(properties, "ReceiveMaximum", WINDOW)))
         self.keep_alive: int | None = getattr(properties, "ServerKeepAlive", None)
-        self._most_bytes: int = getattr(properties, "MaximumPacketSize", _MOST_BYTES)
+        self._most_bytes: int = getattr(properties, "MaximumPacketSize", max_packet or _MOST_BYTES)
         self._most_qos: int = getattr(properties, "MaximumQoS", 2)
         self._retains: bool = bool(getattr(properties, "RetainAvailable", 1))
 

@@ -57,12 +57,13 @@ class Link:
     because paho holds locks while it calls them; _settle() acts on the notes afterwards.
     """
 
-    def __init__(self, client: OneShot, keep_alive: int, inbox: Inbox):
+    def __init__(self, client: OneShot, keep_alive: int, inbox: Inbox, max_packet: int = 0):
         opened = client.socket()
         assert opened is not None
         self._loop = asyncio.get_running_loop()
         self._client = client
         self._keep_alive_s: float = keep_alive
+        self._max_packet = max_packet
         self._inbox = inbox
         self._fd = opened.fileno()
         # TLS may hold bytes that are decrypted already and that the selector knows nothing of.
@@ -290,7 +291,7 @@ class Link:
             self._refuse(code if client.protocol == MQTT_5 else _RETURN_CODES.get(code, code))
             return
         self._connected = True
-        limits = Limits(said)
+        limits = Limits(said, self._max_packet)
         self._window.limits = limits
         # The broker's word counts (MQTT 5 section 3.2.2.3.14).
         seconds = self._keep_alive_s if limits.keep_alive is None else limits.keep_alive

@@ -59,7 +59,7 @@ class Mqtt:
             self._world.storm,
         )
         self._must_live()
-        password = credentials.password.reveal()
+        password = credentials.token()
         world.link.connecting(self._process, password)
         if world.broker_is_down():
             await self._pause(20)
