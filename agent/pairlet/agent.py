@@ -15,6 +15,9 @@ from .keeper import TokenKeeper
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import TypeVar
+
     from .core.client import Client
     from .core.discovery import Discovery
     from .core.metadata import ServerMetadata
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from .events import Emit
     from .link import Link
     from .settings import Settings
+
+    Result = TypeVar("Result")
 
 # The edges the agent works with; each as in pairlet.ports. mqtt is None without a broker.
 Ports = namedtuple("Ports", ("clock", "http", "display", "store", "entropy", "sensors", "button", "mqtt"))
@@ -179,7 +184,7 @@ class Agent:
                     raise UnpairedError("the access token has ended, and there is no refresh token")
             if due is None or clock.now() < due:
                 await self._wait_until(due)
-            elif await self._renewed():
+            elif await self._alone(self._renewed):
                 backoff.reset()
             else:
                 await self._pause("refresh", backoff.delay_ms())
@@ -233,6 +238,17 @@ class Agent:
         if self._link is not None:
             self._link.token_renewed()
         return True
+
+    async def _alone(self, exchange: "Callable[[], Coroutine[object, object, Result]]") -> "Result":
+        """`exchange`, without a connection to the broker where there is no room for both."""
+        link = self._link
+        if link is None or not self.ports.http.needs_room:
+            return await exchange()
+        await link.step_aside()
+        try:
+            return await exchange()
+        finally:
+            link.come_back()
 
     async def _refresh(self, trouble: "Trouble") -> None:
         metadata = await self.find(trouble)
@@ -296,4 +312,4 @@ class Agent:
         """
         from .unpairing import unpair
 
-        return await unpair(self, patience)
+        return await self._alone(lambda: unpair(self, patience))

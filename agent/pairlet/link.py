@@ -104,6 +104,7 @@ class Link:
         self._greeting = Greeting(mqtt, topics, clock, topic_filter, self._echo, limit_ms, self._tell)
         self._backoff = Backoff(1000, _LONGEST_PAUSE_MS, entropy.random_bytes(4), _FIRST_PAUSE_MS)
         self._renewed = asyncio.Event()
+        self._turn = asyncio.Lock()  # held while there is a connection, or may not be one
         self._is_renewing = False  # between two connections, of which the first was ended on purpose
         self._received: list[Message] = []
         self._moved = asyncio.Event()  # something was put into _received, or taken from it
@@ -144,6 +145,15 @@ class Link:
         """The keeper has a new token: reconnect with it before the old one ends."""
         self._renewed.set()
 
+    async def step_aside(self) -> None:
+        """Leave the broker, in good order, until come_back(): a board has no room for two TLS sessions."""
+        self._renewed.set()
+        await self._turn.acquire()
+
+    def come_back(self) -> None:
+        """End what step_aside() began."""
+        self._turn.release()
+
     async def run(self) -> None:
         """Keep the link up until cancelled."""
         if self._downlink is None:
@@ -176,8 +186,9 @@ class Link:
             while not self._keeper.is_usable():
                 self._renewed.clear()
                 await self._renewed.wait()
-            self._renewed.clear()
-            at_once = await self._once()
+            async with self._turn:
+                self._renewed.clear()
+                at_once = not self._keeper.is_usable() or await self._once()
             if not at_once:
                 delay_ms = self._backoff.delay_ms()
                 self._emit("waiting", what="broker", ms=delay_ms)

@@ -31,7 +31,12 @@ class Clock(Protocol):
 
 
 class Http(Protocol):
-    """One exchange over verified TLS: no redirects followed, the answer capped at 1 MiB."""
+    """One exchange over verified TLS: no redirects followed, the answer capped at 1 MiB.
+
+    `needs_room`: there is no memory for the broker's TLS session beside that of an exchange.
+    """
+
+    needs_room: bool
 
     async def exchange(self, request: Request) -> Response:
         """Carry `request` out. Any status is an answer.

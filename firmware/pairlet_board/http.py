@@ -36,6 +36,9 @@ class BoardHttp:
     plain http to this very machine. `max_body`: bytes of an answer's body. Redirects are answers like others.
     """
 
+    # A TLS session takes 24 KB of a Pico W's heap, and its handshake 33 KB.
+    needs_room = True
+
     def __init__(
         self,
         clock: "Clock",

@@ -40,6 +40,8 @@ TO_PUBLISH = [
 class Http:
     """The port Http: the code and the certificates of an exchange are in memory only while there is one."""
 
+    needs_room = True  # as BoardHttp, which is not there yet
+
     def __init__(self, clock: "Clock", config: "Any"):
         self._clock = clock
         self._config = config

@@ -71,6 +71,8 @@ class LoopClock:
 class Line:
     """The port Http of one device: its own accounts at a server that all of them reach or none."""
 
+    needs_room = False
+
     def __init__(self, number: int, weather: Weather, server: ModelServer, chance: random.Random):
         self._number = number
         self._weather = weather

@@ -95,6 +95,7 @@ class ScriptedHttp:
         self.clock = clock
         self.answer = answer
         self.latency_ms = latency_ms
+        self.needs_room = False
         self.log = []
 
     async def exchange(self, request):

@@ -212,6 +212,37 @@ def test_a_kick_is_followed_by_a_reconnect_with_what_waited():
     assert broker.retained["devices/d1/status"] == b"offline"
 
 
+def test_where_room_is_short_there_is_one_connection_at_a_time():
+    broker = MemoryBroker()
+    rig = Rig(broker=broker, token_s=600)
+    rig.http.needs_room = True
+    beside = []
+
+    def answer(request):
+        beside.append((rig.clock.now(), broker.connected))
+        return rig.server(request)
+
+    rig.http.answer = answer
+
+    async def unpaired():
+        await rig.clock.sleep_until(30 * MINUTE)
+        assert broker.retained["devices/d1/status"] == b"online"
+        assert await rig.agent.unpair(Patience(1)) is None
+
+    rig.run_beside(unpaired())
+    refreshes = rig.names().count("refreshed")
+    assert refreshes >= 3 and rig.server.revoked
+    assert len(beside) > refreshes and not any(connected for when, connected in beside)
+    assert rig.names().count("mqtt_connected") == refreshes + 1
+    # Nobody was told that the device was away, and nothing was lost.
+    statuses = [
+        entry[2] for entry in broker.journal if entry[0] != "disconnect" and "status" in str(entry[1])
+    ]
+    assert b"offline" not in statuses[:refreshes]
+    numbers = [json.loads(entry[2])["seq"] for entry in broker.journal if "telemetry" in str(entry[1:2])]
+    assert sorted(set(numbers)) == list(range(len(set(numbers)))) and len(numbers) > 170
+
+
 def test_a_broker_that_acknowledges_nothing_is_left():
     broker = MemoryBroker(check=lambda credentials: broker.speak() if broker.passwords else 0)
     broker.silent = True

@@ -67,6 +67,8 @@ class BoardProcess:
         places = ":".join(map(str, PLACES))
         self._environment = {**os.environ, "MICROPYPATH": places + ":.frozen", "PYTHONPATH": places}
 
+    needs_room = True
+
     async def exchange(self, request: Request) -> Response:
         """One exchange in a process of its own. Cancelling it ends the process."""
         process = await asyncio.create_subprocess_exec(

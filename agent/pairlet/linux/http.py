@@ -74,6 +74,8 @@ class RequestsHttp:
     redirects are not followed. requests is imported by the first exchange, not before.
     """
 
+    needs_room = False
+
     def __init__(
         self,
         *,

@@ -57,6 +57,8 @@ def kind_of(request: Request) -> str:
 class Http:
     """Carries requests to the model server."""
 
+    needs_room = False
+
     def __init__(self, process: "Process", world: "World"):
         self._process = process
         self._loop = process.loop

@@ -199,6 +199,8 @@ def test_what_goes_wrong_where_nobody_can_catch_it_is_told_likewise() -> None:
 class Answering:
     """The port Http with one answer, or one error."""
 
+    needs_room = False
+
     def __init__(self, result: Response | Exception):
         self._result = result
 
@@ -251,6 +253,8 @@ def test_an_exchange_without_an_answer_says_why() -> None:
 
 def test_an_exchange_that_is_given_up_says_so() -> None:
     class Silent:
+        needs_room = False
+
         async def exchange(self, request: Request) -> Response:
             await asyncio.Event().wait()
             raise AssertionError

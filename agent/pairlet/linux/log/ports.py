@@ -51,6 +51,7 @@ class LoggedHttp:
 
     def __init__(self, http: "Http"):
         self._http = http
+        self.needs_room = http.needs_room
         self.before: Callable[[str], None] = _say_nothing
         self.answered_at: float | None = None
         self.trouble = ""
