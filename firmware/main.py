@@ -160,7 +160,9 @@ class Firmware:
             sensors = Sensors(
                 machine, self.clock, config.texts("telemetry.sensors"), self.wifi.rssi, board.get("inputs")
             )
-        ports = Ports(self.clock, http, self.display, self.store, self.entropy, sensors, self.button, mqtt)
+        ports = Ports(
+            self.clock, http, self.display, self.store, self.entropy, sensors, self.button, mqtt, None
+        )
         return Agent(config, Client(client_id), device, ports, self._hear)
 
     async def run(self) -> None:

@@ -5,10 +5,9 @@ from collections import namedtuple
 
 from .core.backoff import Backoff
 from .core.errors import ConfigError, OAuthError, PairletError, ProtocolError, StoreError, UnpairedError
-from .core.outbox import Outbox
 from .core.screen import RUNNING, STARTING, Screen
 from .core.telemetry import Topics
-from .core.wall import UNSET
+from .core.wall import SYNCED, UNSET
 from .drive import Patience, first_of, wait_for
 from .events import describe, tell_error
 from .keeper import TokenKeeper
@@ -27,11 +26,15 @@ if TYPE_CHECKING:
     from .events import Emit
     from .link import Link
     from .settings import Settings
+    from .storing import Storing
 
     Result = TypeVar("Result")
 
 # The edges the agent works with; each as in pairlet.ports. mqtt is None without a broker.
-Ports = namedtuple("Ports", ("clock", "http", "display", "store", "entropy", "sensors", "button", "mqtt"))
+# logs makes the logs of the outbox by name; None: what waits for the broker is in memory only.
+Ports = namedtuple(
+    "Ports", ("clock", "http", "display", "store", "entropy", "sensors", "button", "mqtt", "logs")
+)
 
 _SAVE_MS = 10000
 # The store's name for what the server has still to be told.
@@ -64,7 +67,7 @@ class Agent:
         self.keeper = TokenKeeper(
             (account, client.client_id), ports.store, ports.clock, ports.entropy, self.emit
         )
-        self._outbox = Outbox(config.integer("telemetry.buffer_bytes"))
+        self._storing: Storing | None = None
         self._link: Link | None = None
 
     def _make_link(self) -> "Link":
@@ -72,11 +75,12 @@ class Agent:
         from .login import Login
 
         ports = self.ports
+        assert self._storing is not None
         return Link(
             ports.mqtt,
             Topics(self.config.text("mqtt.topic_prefix"), self.device.device_id),
             Login(self.config, self.device.device_id),
-            self._outbox,
+            self._storing.outbox,
             self.keeper,
             ports.clock,
             ports.entropy,
@@ -145,6 +149,8 @@ class Agent:
 
     async def _pair_first(self, ended: bool) -> None:
         self._link = None  # what it takes is room that pairing needs
+        if self._storing is not None and self._storing.is_safe:
+            self._storing = None
         # In a frame of its own: a name in run()'s would keep the module for ever.
         from .prompting import pair_with_people
 
@@ -163,11 +169,17 @@ class Agent:
         if self.ports.mqtt is None:
             await self._keep_fresh()
             return
-        self._link = self._link or self._make_link()
+        if self._storing is None:
+            from .storing import Storing  # as the link
+
+            self._storing = Storing(self.config, self.ports, self.emit)
+        storing = self._storing
+        link = self._link = self._link or self._make_link()
         try:
-            await first_of(self._keep_fresh(), self._link.run(), self._measure())
+            await first_of(self._keep_fresh(), link.run(), self._measure(), storing.run(link.outbox_filled))
         finally:
-            await self._link.close()
+            await link.close()
+            await storing.finish()
 
     async def _keep_fresh(self) -> None:
         """Replace the token whenever it is due. Ends only with UnpairedError."""
@@ -213,9 +225,7 @@ class Agent:
         look = clock.now() + keeper.look_again_ms()
         keeper.changed.clear()
         # The link may have fetched a token that is due sooner.
-        await first_of(
-            clock.sleep_until(look if due is None else min(due, look)), wait_for(keeper.changed)
-        )
+        await first_of(clock.sleep_until(look if due is None else min(due, look)), wait_for(keeper.changed))
         if await keeper.look():
             if keeper.token is None:
                 reason = "another process removed the token"
@@ -281,13 +291,17 @@ class Agent:
         """Take a sample each interval, counted from the start so that it does not drift."""
         clock = self.ports.clock
         interval_ms = self.config.integer("telemetry.interval")
-        assert self._link is not None
+        assert self._link is not None and self._storing is not None
+        outbox = self._storing.outbox
         due = clock.now()
         while True:
             wall = clock.wall()
             t = None if wall.state == UNSET else 1000 * wall.seconds
             values = await self.ports.sensors.read()
-            self._outbox.add_sample(t, values, clock.now())
+            if t is not None and wall.state == SYNCED:
+                outbox.clock_is(t, clock.now())
+            outbox.add_sample(t, values, clock.now())
+            self._storing.look()
             self._link.outbox_filled()
             due = max(due + interval_ms, clock.now())
             await clock.sleep_until(due)

@@ -14,6 +14,8 @@ TEXT = "text"
 ADDRESS = "address"  # of an https endpoint
 INTEGER = "whole number"
 DURATION = "duration"  # "90s", "5m", "2h", "1d" or a number of seconds; kept in ms
+AGE = "duration of up to ten years"
+FLUSH = "duration, number of records or both"  # "120s", "500 records" or "120s, 500 records"
 FLAG = "true or false"
 TEXTS = "list of texts"
 TABLE = "table of texts"
@@ -49,7 +51,10 @@ SETTINGS = {
     "mqtt.ca_file": Setting(TEXT, None, "as oauth.ca_file, for the broker; that one's unless set"),
     "telemetry.interval": Setting(DURATION, 10000, "how often to measure"),
     "telemetry.sensors": Setting(TEXTS, None, "which values; all there are unless set"),
-    "telemetry.buffer_bytes": Setting(INTEGER, 1048576, "how much may wait for the broker"),
+    "telemetry.buffer_bytes": Setting(INTEGER, 16777216, "how much may wait for the broker"),
+    "telemetry.buffer_age": Setting(AGE, 30 * 86400000, "how long it may wait"),
+    "telemetry.flush": Setting(FLUSH, [120000, 500], "when to write what waits to the disk"),
+    "telemetry.replay_rate": Setting(INTEGER, 500, "old samples to send a second, 0: as many as it takes"),
     "display.name": Setting(TEXT, "auto", "auto, terminal, plain, serial or none"),
     "display.port": Setting(TEXT, None, "the serial display's port, such as /dev/ttyUSB0"),
     "display.baudrate": Setting(INTEGER, 115200, "the serial display's speed"),
@@ -75,12 +80,15 @@ _LOWEST = {
     "mqtt.session_expiry": 1000,
     "telemetry.interval": 100,
     "telemetry.buffer_bytes": 1024,
+    "telemetry.buffer_age": 60000,
     "display.baudrate": 300,
     "pairing.codes": 1,
 }
 
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60000, "h": 3600000, "d": 86400000}
 _LONGEST_MS = 7 * 86400000
+_OLDEST_MS = 3653 * 86400000
+_MOST_RECORDS = 1 << 30
 
 
 class Config(Settings):
@@ -135,15 +143,17 @@ def _checked(name: str, value: object, where: str) -> object:
         advice = f"It takes a {setting.kind}: {setting.meaning}."
         if setting.kind == ADDRESS:
             advice = "It takes an absolute https address, such as https://auth.example.com."
-        elif setting.kind == DURATION:
+        elif setting.kind in (DURATION, AGE):
             advice = 'It takes a duration such as "10s", "5m" or a number of seconds.'
+        elif setting.kind == FLUSH:
+            advice = 'It takes a duration, a number of records or both, such as "120s, 500 records".'
         raise ConfigError(f"{where}: {name} can't be used as it is", advice)
     choices = _CHOICES.get(name)
     if choices and kept not in choices:
         raise ConfigError(f"{where}: {name} is '{kept}'", "Use one of: " + ", ".join(choices) + ".")
     lowest = _LOWEST.get(name)
     if lowest is not None and isinstance(kept, int) and kept < lowest:
-        least = f"{lowest / 1000:g} s" if setting.kind == DURATION else str(lowest)
+        least = f"{lowest / 1000:g} s" if setting.kind in (DURATION, AGE) else str(lowest)
         raise ConfigError(f"{where}: {name} is too small", f"Use at least {least}.")
     return kept
 
@@ -183,7 +193,38 @@ def _table(value: object) -> object:
     return None
 
 
+def _flush(value: object) -> object:
+    """[ms, records] from one of them or both; what is left out is the other's largest."""
+    if isinstance(value, list):
+        return value if len(value) == 2 and all(isinstance(part, int) for part in value) else None
+    if not isinstance(value, str):
+        duration = _duration(value)
+        return None if duration is None else [duration, _MOST_RECORDS]
+    found: dict[str, int] = {}
+    for part in value.split(","):
+        words = part.split()
+        if len(words) == 2 and words[1] in ("records", "record"):
+            records = words[0]
+            known = 0 < len(records) <= 9 and all(digit in "0123456789" for digit in records)
+            kind, number = "records", int(records) if known else None
+        else:
+            duration = _duration(part.strip())
+            kind, number = "ms", duration if isinstance(duration, int) else None
+        if kind in found or not number:
+            return None
+        found[kind] = number
+    return [found.get("ms", _LONGEST_MS), found.get("records", _MOST_RECORDS)]
+
+
+def _age(value: object) -> object:
+    return _at_most(value, _OLDEST_MS)
+
+
 def _duration(value: object) -> object:
+    return _at_most(value, _LONGEST_MS)
+
+
+def _at_most(value: object, longest_ms: int) -> object:
     if isinstance(value, bool):
         return None
     if isinstance(value, (int, float)):
@@ -193,7 +234,7 @@ def _duration(value: object) -> object:
         if parsed is None:
             return None
         milliseconds = parsed
-    return int(milliseconds) if 0 < milliseconds <= _LONGEST_MS else None
+    return int(milliseconds) if 0 < milliseconds <= longest_ms else None
 
 
 def _parse_duration(value: object) -> "float | int | None":
@@ -218,6 +259,8 @@ _KINDS = {
     ADDRESS: _address,
     INTEGER: _integer,
     DURATION: _duration,
+    AGE: _age,
+    FLUSH: _flush,
     FLAG: _flag,
     TEXTS: _texts,
     TABLE: _table,

@@ -5,12 +5,15 @@ Each port has one contract test that every implementation passes (tests/contract
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from .core.http import Request, Response
 from .core.mqtt import Credentials, Event, Message
 from .core.screen import Screen
 from .core.wall import Wall
+
+if TYPE_CHECKING:
+    from .core.segments import Log as Log  # the core drives it itself: it is described there
 
 
 class Clock(Protocol):
@@ -122,6 +125,18 @@ class Store(Protocol):
 
     def release(self, name: str) -> None:
         """Give back what claim() took, if anything. Never raises."""
+
+
+class Logs(Protocol):
+    """Makes the logs of one device.
+
+    `memory_bytes`: how much of the outbox may be in memory, on its way to the disk or without it.
+    """
+
+    memory_bytes: int
+
+    def __call__(self, name: str) -> "Log":
+        """The log called `name` (letters)."""
 
 
 class Sensors(Protocol):

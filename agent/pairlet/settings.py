@@ -25,6 +25,12 @@ class Settings:
         assert isinstance(value, int)
         return value
 
+    def numbers(self, name: str) -> "list[int]":
+        """A list of whole numbers."""
+        value = self.get(name)
+        assert isinstance(value, list)
+        return value
+
     def flag(self, name: str) -> bool:
         """A switch."""
         return self.get(name) is True

@@ -99,6 +99,7 @@ def pair(server: HttpsServer, ca_file: str, display: object) -> tuple[Token, Eve
             sensors=None,
             button=None,
             mqtt=None,
+            logs=None,
         )
         agent = Agent(
             Config.from_tables({"oauth": endpoints}, "test"),

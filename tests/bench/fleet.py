@@ -154,7 +154,7 @@ class Machine:
                 self.store,
                 Chance(self.chance),
             ),
-            *(FixedSensors({"x": 1}), ManualButton(), self.broker),
+            *(FixedSensors({"x": 1}), ManualButton(), self.broker, None),
         )
         device = Device(f"d{self._number}", "device")
         self.agent = Agent(Config.from_tables(tables, "bench"), Client("tv"), device, ports, _heard)

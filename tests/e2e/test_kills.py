@@ -16,7 +16,7 @@ import os
 from pairlet.linux import store
 def save(self, name, value):
     descriptor = store.os.open(self._path(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    store._write_all(descriptor, value)
+    store.write_all(descriptor, value)
     store.os.close(descriptor)
 store.FileStore.save = save
 """,

@@ -28,7 +28,9 @@ MINUTE = 60000
 class Rig:
     """One agent with everything around it faked but its own code."""
 
-    def __init__(self, decide="approve", broker=None, settings=None, store=None, clock=None, **server):
+    def __init__(
+        self, decide="approve", broker=None, settings=None, store=None, clock=None, logs=None, **server
+    ):
         self.clock = clock or VirtualClock()
         self.server = ModelServer(self.clock, decide, **server)
         self.http = ScriptedHttp(self.clock, self.server, latency_ms=50)
@@ -53,6 +55,7 @@ class Rig:
                 FixedSensors({"cpu": 1}),
                 self.button,
                 broker,
+                logs,
             ),
             self._hear,
         )

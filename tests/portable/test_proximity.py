@@ -58,6 +58,7 @@ def paired_and_running():
         FixedSensors({"cpu": 1}),
         ManualButton(),
         broker,
+        None,
     )
     agent = Agent(
         config,

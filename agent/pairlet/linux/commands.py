@@ -31,6 +31,7 @@ from .store import FileStore
 if TYPE_CHECKING:
     from ..events import Emit
     from ..ports import Mqtt
+    from . import segment_files
     from .log.status import StatusLine
 
 _log = logging.getLogger("pairlet")
@@ -160,13 +161,16 @@ class Joined:
         http = RequestsHttp(
             ca_file=_ca_file(config, "oauth"), insecure_http=config.flag("oauth.insecure_http")
         )
+        self.logs: segment_files.SegmentFolder | None = None
         sensors = mqtt = None
         if at_work and config.text("mqtt.url"):
             # Only the agent at work pays for these imports.
+            from .segment_files import SegmentFolder
             from .sensors import SystemSensors
 
             sensors = SystemSensors(config.texts("telemetry.sensors"))
             mqtt = _mqtt(config, device)
+            self.logs = SegmentFolder(state_folder(config) / "outbox", writes=True)
         ports = Ports(
             clock=SystemClock(),
             http=http,
@@ -176,6 +180,7 @@ class Joined:
             sensors=sensors,
             button=SignalButton(),
             mqtt=mqtt,
+            logs=self.logs,
         )
         self.status: StatusLine | None = None
         if _log.isEnabledFor(logging.INFO):
@@ -235,6 +240,8 @@ async def run(arguments: argparse.Namespace, output: Output) -> int:
     finally:
         if joined.status is not None:
             joined.status.stop()
+        if joined.logs is not None:
+            joined.logs.close()
         joined.display.close()
     return 0
 

@@ -52,15 +52,15 @@ class FileStore:
         self._folder = os.path.abspath(os.path.expanduser(os.fspath(folder)))
         self._lock_timeout_s = lock_timeout_s
         self._claims: dict[str, int] = {}
-        with _told("prepare the state folder", self._folder):
-            _make_folder(self._folder)
+        with told("prepare the state folder", self._folder):
+            make_folder(self._folder)
             self._check_folder()
         self._remove_stale()
 
     def load(self, name: str) -> bytes | None:
         """The value, or None if there is none. Raises StoreError."""
         path = self._path(name)
-        with _told("read", path):
+        with told("read", path):
             try:
                 # Not blocking: a FIFO under this name must not hold the agent up.
                 descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -79,11 +79,11 @@ class FileStore:
         (But when it is the last step that fails, the folder's own fsync, the new value may be there.)
         """
         path = self._path(name)
-        with _told("save", path):
+        with told("save", path):
             descriptor, temporary = self._open_temporary(name)
             try:
                 try:
-                    _write_all(descriptor, value)
+                    write_all(descriptor, value)
                     os.fsync(descriptor)
                     # Renamed while it is still open: the lock on it keeps other starts from removing it.
                     os.replace(temporary, path)
@@ -93,21 +93,21 @@ class FileStore:
                     raise
             finally:
                 os.close(descriptor)
-            _sync(self._folder)
+            sync_folder(self._folder)
 
     def delete(self, name: str) -> None:
         """Remove the value, if there is one. Raises StoreError."""
         path = self._path(name)
-        with _told("delete", path):
+        with told("delete", path):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
             # Also when it was gone already: an earlier delete may have failed at this very step.
-            _sync(self._folder)
+            sync_folder(self._folder)
 
     def set_aside(self, name: str) -> str:
         """Rename the value to NAME.corrupt-1 (-2 ...), over nothing; return its path. Raises StoreError."""
         path = self._path(name)
-        with _told("set aside", path):
+        with told("set aside", path):
             os.lstat(path)  # before a place is made for nothing
             aside = self._reserve(path + ".corrupt-")
             try:
@@ -116,7 +116,7 @@ class FileStore:
                 with contextlib.suppress(OSError):
                     os.unlink(aside)
                 raise
-            _sync(self._folder)
+            sync_folder(self._folder)
         return aside
 
     @contextlib.asynccontextmanager
@@ -126,7 +126,7 @@ class FileStore:
         It can't be taken twice: a task that holds it already waits for itself until the time is up.
         """
         path = os.path.join(self._folder, ".lock")
-        with _told("open the lock file", path):
+        with told("open the lock file", path):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         # The lock belongs to this descriptor: closing it gives it back, and so does the kernel if we die.
         try:
@@ -144,10 +144,10 @@ class FileStore:
         path = os.path.join(self._folder, f".{os.path.basename(self._path(name))}.lock")
         if name in self._claims:
             return False
-        with _told("open the lock file", path):
+        with told("open the lock file", path):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
             try:
-                taken = _flock(descriptor)
+                taken = flock(descriptor)
             except BaseException:
                 os.close(descriptor)
                 raise
@@ -168,8 +168,8 @@ class FileStore:
         deadline = loop.time() + self._lock_timeout_s
         delay = _FIRST_DELAY_S
         while True:
-            with _told("lock", path):
-                if _flock(descriptor):
+            with told("lock", path):
+                if flock(descriptor):
                     return
             remaining = deadline - loop.time()
             if remaining <= 0:
@@ -211,7 +211,7 @@ class FileStore:
             path = os.path.join(self._folder, f".{name}.{secrets.token_hex(8)}.tmp")
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
             try:
-                if _flock(descriptor) and os.fstat(descriptor).st_nlink:
+                if flock(descriptor) and os.fstat(descriptor).st_nlink:
                     return descriptor, path
             except BaseException:
                 with contextlib.suppress(OSError):
@@ -242,7 +242,7 @@ class FileStore:
 
 
 @contextlib.contextmanager
-def _told(doing: str, path: str) -> Iterator[None]:
+def told(doing: str, path: str) -> Iterator[None]:
     """Turn OSError into StoreError: what was being done, to which path, why not, and what to do."""
     try:
         yield
@@ -256,18 +256,19 @@ def _told(doing: str, path: str) -> Iterator[None]:
         raise StoreError(f"could not {doing} {ascii(path)}: it is not a path") from error
 
 
-def _make_folder(path: str) -> None:
+def make_folder(path: str) -> None:
     """Make `path` and its missing parents, each brought to the disk: what is saved in them must be found."""
     if os.path.isdir(path):
         return
     parent = os.path.dirname(path)
-    _make_folder(parent)
+    make_folder(parent)
     with contextlib.suppress(FileExistsError):  # another process was faster, or it is a file: checked later
         os.mkdir(path, 0o700)
-    _sync(parent)
+    sync_folder(parent)
 
 
-def _sync(folder: str) -> None:
+def sync_folder(folder: str) -> None:
+    """Bring the names in `folder` to the disk. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -285,13 +286,14 @@ def _read_all(descriptor: int) -> bytes:
     return b"".join(pieces)
 
 
-def _write_all(descriptor: int, value: bytes) -> None:
+def write_all(descriptor: int, value: bytes) -> None:
+    """Write all of `value`, in as many pieces as it takes. Raises OSError."""
     view = memoryview(value)
     while view:
         view = view[os.write(descriptor, view) :]
 
 
-def _flock(descriptor: int) -> bool:
+def flock(descriptor: int) -> bool:
     """Lock the open file if nobody else has it locked; tell whether it is ours now."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -304,7 +306,7 @@ def _remove_if_unlocked(path: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         # Whoever is writing it holds it locked; a lock can't be left behind, a file can.
-        if _flock(descriptor):
+        if flock(descriptor):
             os.unlink(path)
     finally:
         os.close(descriptor)

@@ -61,6 +61,7 @@ class Process:
                 sensors=Sensors(self._measured),
                 button=self.button,
                 mqtt=self.mqtt,
+                logs=None,
             ),
             self._hear,
         )

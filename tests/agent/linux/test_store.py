@@ -105,17 +105,17 @@ class TestFolder:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         store = FileStore(tmp_path)
-        real, gaps = store_module._flock, [1, 1]
+        real, gaps = store_module.flock, [1, 1]
 
         def start_another(descriptor: int) -> bool:
             if gaps:
                 gaps.pop()
-                monkeypatch.setattr(store_module, "_flock", real)
+                monkeypatch.setattr(store_module, "flock", real)
                 FileStore(tmp_path)  # takes the new file for a left-over and removes it
-                monkeypatch.setattr(store_module, "_flock", start_another)
+                monkeypatch.setattr(store_module, "flock", start_another)
             return real(descriptor)
 
-        monkeypatch.setattr(store_module, "_flock", start_another)
+        monkeypatch.setattr(store_module, "flock", start_another)
         store.save("refresh", NEW)
         assert not gaps and store.load("refresh") == NEW
         assert names(tmp_path) == ["refresh"]

@@ -619,7 +619,7 @@ _DISK = (
     _one(
         "does not sync the folder",
         "linux.store",
-        "            finally:\n                os.close(descriptor)\n            _sync(self._folder)\n",
+        "            finally:\n                os.close(descriptor)\n            sync_folder(self._folder)\n",
         "            finally:\n                os.close(descriptor)\n",
         *_UNSAVED,
     ),
@@ -630,7 +630,7 @@ _DISK = (
         "                    os.replace(temporary, path)\n"
         "                    here = os.open(path, os.O_WRONLY)\n"
         "                    os.ftruncate(here, 0)\n"
-        "                    _write_all(here, value)\n"
+        "                    write_all(here, value)\n"
         "                    os.fsync(here)\n"
         "                    os.close(here)\n",
         "loses_no_living_token",

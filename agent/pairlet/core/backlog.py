@@ -1,0 +1,204 @@
+"""The part of a stream that is on the disk: records in the segments of a log, read in order."""
+
+import json
+
+from .errors import StoreError
+from .frames import HEADER, frame
+from .segments import APART, Found, Reader, Segment
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .segments import Log
+
+    Gaps = dict[str, list[int]]
+    Lose = Callable[[int, int, int], None]
+    # number, payload, when it was added (ms; 0 if it comes from the disk)
+    Entry = tuple[int, bytes, int]
+
+# A read that fails is tried again so often, and after this long.
+_TRIES = 5
+_AGAIN_MS = 1000
+
+
+class Backlog:
+    """What `log` holds. `segment_bytes`: when to begin a new segment; what has to go goes by segments.
+
+    `read_bytes`: how much to read at once. Raises StoreError when the log can't be read.
+    """
+
+    def __init__(self, log: "Log", segment_bytes: int, read_bytes: int):
+        self.log = log
+        self._segment_bytes = segment_bytes
+        self.read_bytes = read_bytes
+        found = Found(log, read_bytes)
+        self.segments = found.segments
+        self.mark = found.mark
+        self.next_number = found.next
+        self.reserved = 0
+        self.lost: Gaps = {}  # as the newest note has it
+        self.vanished = found.vanished
+        if found.note is not None:
+            self.next_number = max(found.next, found.note.accounted)
+            self.reserved = found.note.reserved
+            self.lost = found.note.lost
+        self.unread = sum([segment.count for segment in self.segments])
+        self.useless = found.useless
+        # Whether the newest segment ends with a whole frame and may grow.
+        self._open = bool(self.segments) and not found.torn
+        self._number = found.highest
+        self.again_at = 0  # when to read again, after trouble
+        self._failures = 0
+        self.reader: Reader | None = None
+        self._missed: list[int] = []  # first and last of what was skipped in this segment
+
+    @property
+    def size(self) -> int:
+        """Bytes of all segments."""
+        return sum([segment.size for segment in self.segments])
+
+    def read(self, cursor: int, now: int, lose: "Lose") -> "tuple[int, bytes] | None":
+        """Number and payload of the next record, which is not below `cursor`; None: there is none now.
+
+        What turns out to be unreadable is told with lose(count, first, last), and passed over.
+        """
+        while self.unread and now >= self.again_at:
+            if self.reader is None:
+                self.reader = Reader(self.log, self.segments[0], self.read_bytes)
+            reader = self.reader
+            try:
+                found = reader.next()
+            except StoreError:
+                self._failures += 1
+                if self._failures < _TRIES:
+                    self.again_at = now + _AGAIN_MS
+                    return None
+                reader.damaged = True
+                found = None
+            self._failures = 0
+            if found is None:
+                self._finish(reader, cursor, lose)
+                continue
+            number, value = found
+            if number < cursor or value[:1] == b"[":
+                continue
+            segment = reader.segment
+            segment.count -= 1
+            self.unread -= 1
+            if reader.damaged:
+                reader.damaged = False
+                self._missed = [self._missed[0] if self._missed else cursor, number - 1]
+            return number, value
+        return None
+
+    def _finish(self, reader: Reader, cursor: int, lose: "Lose") -> None:
+        """A segment was read to its end. What should have been there, and was not, is lost."""
+        segment = reader.segment
+        index = self.segments.index(segment) + 1
+        following = self.next_number
+        if index < len(self.segments):
+            following = self.segments[index].first
+            self.reader = Reader(self.log, self.segments[index], self.read_bytes)
+        if segment.count:
+            missed = self._missed
+            if reader.damaged or not missed:
+                missed = [missed[0] if missed else cursor, following - 1]
+            lose(segment.count, missed[0], max(missed))
+            self.unread -= segment.count
+            segment.count = 0
+        self._missed = []
+
+    async def store(
+        self,
+        mark: int,
+        reserved: int,
+        lost: "Gaps",
+        wall: int,
+        now: int,
+        accounted: int,
+        entries: "list[Entry]",
+    ) -> int:
+        """Write a note and as many of `entries` as a segment takes; return how many. Raises StoreError.
+
+        When it returns no power cut takes them away. See segments.py for what is noted.
+        """
+        segments = self.segments
+        wanted = sum([len(entry[1]) + HEADER for entry in entries])
+        segment = segments[-1] if self._open else None
+        before: list[int] = []
+        if segment is None or segment.size + wanted > self._segment_bytes:
+            self._number = (self._number | APART - 1) + 1
+            if segments:
+                before = [segments[-1].number, segments[-1].size, segments[-1].records]
+            segment = Segment(self._number, 0)
+            segment.first = accounted
+        data = [frame(mark, json.dumps([accounted, reserved, wall, lost, before, []]).encode())]
+        size = 0
+        for seq, payload, _ in entries:
+            if size > self._segment_bytes:
+                break
+            data.append(frame(seq, payload))
+            size += len(data[-1])
+        # Until it has gone well nobody knows what the file ends with.
+        self._open = False
+        await self._write(segment, b"".join(data))
+        segment.wall = wall
+        segment.written_at = now
+        taken = len(data) - 1
+        segment.records += taken
+        if segment not in segments:
+            segments.append(segment)
+        self._open = True
+        self.mark = mark
+        self.next_number = entries[taken - 1][0] + 1 if taken else max(self.next_number, accounted)
+        return taken
+
+    def handed_over(self, count: int) -> None:
+        """`count` of the records that were stored last are to be read."""
+        self.segments[-1].count += count
+        self.unread += count
+
+    async def _write(self, segment: Segment, data: bytes) -> None:
+        try:
+            await self.log.append(segment.number, data)
+        except StoreError:
+            if not segment.size:
+                self.useless.append(segment.number)
+            raise
+        segment.size += len(data)
+
+    def drop_oldest(self) -> "tuple[int, int]":
+        """Let go of the oldest segment; return how many records are lost with it, and what number follows.
+
+        The file goes with the next remove_done().
+        """
+        segment = self.segments.pop(0)
+        if self.reader is not None and self.reader.segment is segment:
+            self.reader = None
+        self.unread -= segment.count
+        self.useless.append(segment.number)
+        if not self.segments:
+            self._open = False
+            return segment.count, self.next_number
+        return segment.count, self.segments[0].first
+
+    async def remove_done(self) -> None:
+        """Remove the files of which nothing is wanted any more. Raises StoreError."""
+        while len(self.segments) > 1 and self.segments[1].first <= self.mark:
+            self.drop_oldest()
+        if self.useless:
+            useless = self.useless
+            await self.log.remove(useless)
+            self.useless = self.useless[len(useless) :]
+
+    def replaced(self, index: int, merged: Segment) -> None:
+        """The two segments at `index` went into `merged`; nothing of them was read."""
+        for segment in self.segments[index : index + 2]:
+            self.useless.append(segment.number)
+            self.unread -= segment.count
+            if self.reader is not None and self.reader.segment is segment:
+                self.reader = None
+        merged.count = merged.records
+        self.unread += merged.count
+        self.segments = self.segments[:index] + [merged] + self.segments[index + 2 :]

@@ -1,0 +1,89 @@
+"""The outbox of an agent: made as configured, and brought to the disk in batches."""
+
+import asyncio
+
+from .core.errors import StoreError
+from .core.outbox import Bounds, Outbox
+from .drive import first_of, wait_for
+from .events import tell_error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .agent import Ports
+    from .events import Emit
+    from .ports import Logs
+    from .settings import Settings
+
+# What may be in memory where there is no disk.
+_MEMORY_BYTES = 65536
+# How often to look whether there is something to flush, when there was nothing.
+_LOOK_MS = 10000
+
+
+def make_outbox(config: "Settings", logs: "Logs | None") -> Outbox:
+    """The outbox as it is configured, on the logs that `logs` makes; None: in memory alone.
+
+    It holds what earlier runs left. A log that can't be read is no error: its stream is in memory then, and
+    the first flush() says why.
+    """
+    room = config.integer("telemetry.buffer_bytes")
+    flush_ms, records = config.numbers("telemetry.flush")
+    memory = min(room, _MEMORY_BYTES if logs is None else logs.memory_bytes)
+    bounds = Bounds(room, memory, config.integer("telemetry.buffer_age"), flush_ms, records)
+    return Outbox(bounds, logs, config.integer("telemetry.replay_rate"))
+
+
+class Storing:
+    """Makes the outbox, and flushes it when that is due."""
+
+    def __init__(self, config: "Settings", ports: "Ports", emit: "Emit"):
+        self.outbox = make_outbox(config, ports.logs)
+        self._keeps = ports.logs is not None
+        self._clock = ports.clock
+        self._emit = emit
+        self._wanted = asyncio.Event()
+        self._trouble = ""
+
+    def look(self) -> None:
+        """Something was added: there may be too much of it to wait."""
+        due = self.outbox.flush_due(self._clock.now())
+        if due is not None and due <= self._clock.now():
+            self._wanted.set()
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether the disk has all that there is."""
+        return self._keeps and not self._trouble
+
+    async def run(self, stored: "Callable[[], None]") -> None:
+        """Flush until cancelled; `stored()` is called after each time.
+
+        Trouble with the disk is told, and everything goes on in memory.
+        """
+        clock, outbox = self._clock, self.outbox
+        while True:
+            due = outbox.flush_due(clock.now())
+            if due is None or due > clock.now():
+                self._wanted.clear()
+                # What is added meanwhile is due later, or look() says so.
+                await first_of(wait_for(self._wanted), clock.sleep_until(due or clock.now() + _LOOK_MS))
+                continue
+            await self._flush(False)
+            stored()
+
+    async def finish(self) -> None:
+        """The last flush: nothing is added any more."""
+        await self._flush(True)
+
+    async def _flush(self, final: bool) -> None:
+        trouble = ""
+        try:
+            await self.outbox.flush(final)
+        except StoreError as error:
+            trouble = str(error)
+            # The same trouble each minute is one piece of news.
+            if trouble != self._trouble:
+                tell_error(self._emit, error)
+        self._trouble = trouble
