@@ -73,7 +73,7 @@ class Delivery:
         self._refused: list[tuple[Record, int]] = []  # with their reason codes; the outbox still has them
         self._tried: tuple[str, int] | None = None  # the last record that was refused
         self._tries = 0  # and how often in a row
-        self._told = ""
+        self._told: list[str] = []
         self._forbidden: tuple[str, int] | None = None  # refused with 0x87, with the token before this one
         self._window = _MOST  # how many records may be under way; the port's room counts as well
         self._acknowledged = 0  # and not told yet
@@ -229,7 +229,7 @@ class Delivery:
         if self._window > _BUNCH:
             self._window = _MOST
             self._slow.reset()
-            self._tries, self._told = 0, ""
+            self._tries, self._told = 0, []
 
     # ---- time ------------------------------------------------------------------------------
 
@@ -308,7 +308,7 @@ class Delivery:
             self._forbidden = key
             self._outbox.interrupted(now)
             self._tell_refusal(self._topic_name(record), code)
-            raise BrokerError(self._told, code)
+            raise refusal(self._topic_name(record), code)
         # With a whole stream barred, somebody will have to mend the broker: all of it waits for that.
         is_patient = code == _QUOTA or (code == _FORBIDDEN and self._is_barred(record))
         self._tries = 0 if is_patient else self._tries + 1 if key == self._tried else 1
@@ -348,8 +348,8 @@ class Delivery:
     def _tell_refusal(self, topic_name: str, code: int) -> None:
         error = refusal(topic_name, code)
         # The same trouble for each of a thousand messages is one piece of news.
-        if str(error) != self._told:
-            self._told = str(error)
+        if str(error) not in self._told:
+            self._told.append(str(error))
             tell_error(self._emit, error)
 
     def _tell(self) -> None:
