@@ -19,7 +19,7 @@ from pairlet_board.button import BoardButton
 from pairlet_board.clock import BoardClock
 from pairlet_board.entropy import BoardEntropy
 from pairlet_board.memory import unload
-from pairlet_board.on_demand import TO_FIND, TO_PAIR, Http, Mqtt, Sensors, module
+from pairlet_board.on_demand import TO_FIND, TO_PAIR, Http, Logs, Mqtt, Sensors, module
 from pairlet_board.store import BoardStore
 from pairlet_board.watchdog import Watchdog
 from pairlet_board.wifi import Wifi
@@ -37,8 +37,8 @@ _CONFIG = "config.json"
 _BOARD = ["display", "width", "height", "i2c", "sda", "scl", "address", "button", "watchdog", "inputs", "ntp"]
 _WIFI = ["ssid", "key", "hostname", "country"]
 _RESTART_MS = 60000
-# What may wait for the broker unless told otherwise: the heap is small.
-_BUFFER_BYTES = 8192
+# What may wait for the broker on the flash unless told otherwise: about 1,000 samples.
+_BUFFER_BYTES = 131072
 # Longer than a TLS handshake on a Pico W may hold the loop; the chip's own limit is 8.4 s there.
 _WATCHDOG_MS = 8000
 _PROGRESS_MS = 300000
@@ -161,7 +161,8 @@ class Firmware:
                 machine, self.clock, config.texts("telemetry.sensors"), self.wifi.rssi, board.get("inputs")
             )
         ports = Ports(
-            self.clock, http, self.display, self.store, self.entropy, sensors, self.button, mqtt, None
+            *(self.clock, http, self.display, self.store, self.entropy, sensors, self.button, mqtt),
+            Logs("outbox"),
         )
         return Agent(config, Client(client_id), device, ports, self._hear)
 

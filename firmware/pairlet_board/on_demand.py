@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pairlet.core.http import Request, Response
     from pairlet.core.mqtt import Credentials, Message
-    from pairlet.ports import Clock
+    from pairlet.ports import Clock, Log
 
 # What only one exchange takes, and what is taken until the device is paired.
 _FOR_AN_EXCHANGE = ["pairlet_board.http", "pairlet_board.http_parser"]
@@ -28,12 +28,14 @@ TO_PAIR = TO_FIND + [
     "pairlet.prompting", "pairlet.pairing", "pairlet.pending", "pairlet.core.stamp", "pairlet.unpairing",
     "pairlet.refreshing", "pairlet.core.device_grant", "pairlet.core.refresh_grant",
     "pairlet.core.revocation", "pairlet.core.token_record", "pairlet.core.answer",
-    "pairlet.core.json_object", "pairlet.broker_profiles",
+    "pairlet.core.json_object", "pairlet.broker_profiles", "pairlet.core.finding", "pairlet.core.thinning",
 ]  # fmt: skip
 TO_PUBLISH = [
     "pairlet.link", "pairlet.greeting", "pairlet.delivery", "pairlet.login", "pairlet.echo_check",
     "pairlet.core.suspects", "pairlet.core.step", "pairlet.core.mqtt",
     "pairlet_board.mqtt", "pairlet_board.mqtt_session", "pairlet_board.mqtt_packets",
+    "pairlet.storing", "pairlet.core.outbox", "pairlet.core.stream", "pairlet.core.backlog",
+    "pairlet.core.segments", "pairlet.core.frames", "pairlet.core.payload", "pairlet_board.log",
 ]  # fmt: skip
 
 
@@ -128,6 +130,22 @@ class Mqtt:
             self.was_unpaired = False
             self._client = self.publish = self.subscribe = self.next_event = self.room = self.send = None
             unload(TO_PUBLISH)
+
+
+class Logs:
+    """The port Logs: in `folder`, read in with what fills it."""
+
+    # Beside a TLS session there is no room for more.
+    memory_bytes = 4096
+
+    def __init__(self, folder: str):
+        self._folder = folder
+
+    def __call__(self, name: str) -> "Log":
+        """See pairlet.ports.Logs."""
+        from pairlet_board.log import SegmentFiles
+
+        return SegmentFiles(self._folder, name)
 
 
 def make_context(config: "Any", table: str) -> "SSLContext | None":

@@ -24,7 +24,7 @@ class Aside:
         """Write what waits. Raises StoreError."""
         if not self._waiting:
             return
-        data = b"".join([payload + b"\\n" for payload in self._waiting])
+        data = b"".join([payload + b"\n" for payload in self._waiting])
         segments = self._segments
         if not segments or segments[-1][1] >= self._half:
             segments.append((segments[-1][0] + 1 if segments else 0, 0))

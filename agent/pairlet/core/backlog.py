@@ -3,8 +3,8 @@
 import json
 
 from .errors import StoreError
-from .frames import HEADER, frame
-from .segments import APART, Found, Reader, Segment
+from .frames import frame
+from .segments import APART, Reader, Segment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,13 +25,19 @@ _AGAIN_MS = 1000
 class Backlog:
     """What `log` holds. `segment_bytes`: when to begin a new segment; what has to go goes by segments.
 
-    `read_bytes`: how much to read at once. Raises StoreError when the log can't be read.
+    `longest_ms`: after how long at the latest. `read_bytes`: how much to read at once. Raises StoreError when
+    the log can't be read.
     """
 
-    def __init__(self, log: "Log", segment_bytes: int, read_bytes: int):
+    def __init__(self, log: "Log", segment_bytes: int, longest_ms: int, read_bytes: int):
         self.log = log
         self._segment_bytes = segment_bytes
+        self._longest_ms = longest_ms
+        self._most_at_once = 2 * read_bytes  # in one piece: a board's heap has few large ones
+        self._began_at = 0
         self.read_bytes = read_bytes
+        from .finding import Found
+
         found = Found(log, read_bytes)
         self.segments = found.segments
         self.mark = found.mark
@@ -119,33 +125,36 @@ class Backlog:
         accounted: int,
         entries: "list[Entry]",
     ) -> int:
-        """Write a note and as many of `entries` as a segment takes; return how many. Raises StoreError.
+        """Write a note and as many of `entries` as are written at once; return how many. Raises StoreError.
 
         When it returns no power cut takes them away. See segments.py for what is noted.
         """
+        frames = []
+        size = 0
+        for seq, payload, _ in entries:
+            if size >= self._most_at_once:
+                break
+            frames.append(frame(seq, payload))
+            size += len(frames[-1])
         segments = self.segments
-        wanted = sum([len(entry[1]) + HEADER for entry in entries])
         segment = segments[-1] if self._open else None
         before: list[int] = []
-        if segment is None or segment.size + wanted > self._segment_bytes:
+        is_old = now - self._began_at > self._longest_ms
+        if segment is None or segment.size + size > self._segment_bytes or is_old:
+            self._began_at = now
             self._number = (self._number | APART - 1) + 1
             if segments:
                 before = [segments[-1].number, segments[-1].size, segments[-1].records]
             segment = Segment(self._number, 0)
             segment.first = accounted
-        data = [frame(mark, json.dumps([accounted, reserved, wall, lost, before, []]).encode())]
-        size = 0
-        for seq, payload, _ in entries:
-            if size > self._segment_bytes:
-                break
-            data.append(frame(seq, payload))
-            size += len(data[-1])
+        note = [accounted, reserved, wall, lost, before, []]
+        data = frame(mark, json.dumps(note).encode()) + b"".join(frames)
         # Until it has gone well nobody knows what the file ends with.
         self._open = False
-        await self._write(segment, b"".join(data))
+        await self._write(segment, data)
         segment.wall = wall
         segment.written_at = now
-        taken = len(data) - 1
+        taken = len(frames)
         segment.records += taken
         if segment not in segments:
             segments.append(segment)

@@ -2,7 +2,6 @@
 
 from collections import namedtuple
 
-from .aside import Aside
 from .backlog import Backlog
 from .errors import StoreError
 from .payload import encode_event, encode_sample
@@ -12,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .aside import Aside
     from .backlog import Gaps
     from .segments import Log
 
@@ -79,12 +79,8 @@ class Outbox:
         self._events = self._stream(EVENT, logs)
         # The events that tell of losses, until they are safe: (number, stream, reason, [count, first, last]).
         self._reports: list[tuple[int, str, str, list[int]]] = []
+        self._logs = logs
         self._aside: Aside | None = None
-        if logs is not None:
-            try:
-                self._aside = Aside(logs(_REFUSED), max(2048, bounds.disk_bytes // 64))
-            except StoreError as error:
-                self._trouble = error
 
     def _stream(self, name: str, logs: "Callable[[str], Log] | None") -> Stream:
         bounds = self._bounds[name]
@@ -93,7 +89,7 @@ class Outbox:
             segment = min(max(bounds.disk_bytes // 64, 4096, _SMALLEST_SEGMENT), _LARGEST_SEGMENT)
             segment = max(min(segment, bounds.disk_bytes // 4), _SMALLEST_SEGMENT)
             try:
-                backlog = Backlog(logs(name), segment, min(max(segment // 4, 512), 16384))
+                backlog = Backlog(logs(name), segment, bounds.age_ms // 8, min(max(segment // 4, 512), 16384))
             except StoreError as error:
                 self._trouble = error  # it goes on in memory, and flush() says why
         return Stream(name, bounds.memory_bytes, backlog, name == TELEMETRY)
@@ -167,8 +163,18 @@ class Outbox:
             is_report = stream is self._events and b'"event":"dropped"' in record.payload
             stream.lose(REFUSED, 1, record.seq, record.seq, not is_report)
             stream.touch(self._now)
-            if self._aside is not None:
-                self._aside.add(record.payload)
+            self._set_aside(record.payload)
+
+    def _set_aside(self, payload: bytes) -> None:
+        if self._aside is None and self._logs is not None:
+            from .aside import Aside  # rare
+
+            try:
+                self._aside = Aside(self._logs(_REFUSED), max(2048, self._bounds[TELEMETRY].disk_bytes // 64))
+            except StoreError as error:
+                self._trouble = error
+        if self._aside is not None:
+            self._aside.add(payload)
 
     def interrupted(self, now: int) -> None:
         """The connection ended: what is under way is sent again, first, in order, marked as a replay."""

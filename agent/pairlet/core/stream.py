@@ -309,14 +309,15 @@ class Stream:
         self.lose(UNREADABLE, count, first, last)
 
     def _make_room(self) -> None:
-        """Drop the oldest that wait in memory, but never the newest."""
-        count = 0
-        while self._bytes > self._most_bytes and count < len(self._queue) - 1:
-            self._bytes -= len(self._queue[count][1])
+        """Drop the oldest that wait in memory, but never the newest; some at once, as each time is told."""
+        queue = self._queue
+        count, first, last = 0, queue[0][0], 0
+        while self._bytes > self._most_bytes - self._most_bytes // 8 and len(queue) > 1:
+            last, payload, _ = queue.pop(0)
+            self._bytes -= len(payload)
             count += 1
         if count:
-            self.lose(NO_ROOM, count, self._queue[0][0], self._queue[count - 1][0])
-            self._queue = self._queue[count:]
+            self.lose(NO_ROOM, count, first, last)
 
 
 def _number(entry: "Entry") -> int:

@@ -116,12 +116,14 @@ class SegmentFiles:
 
     def _append(self, path: str, data: bytes) -> None:
         with told("write", path):
+            self._folder.prepare()
             flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
             is_new = False
             try:
                 descriptor = os.open(path, flags)
             except FileNotFoundError:
                 is_new = True
+                make_folder(self._folder.path)  # somebody may have removed it
                 descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
             try:
                 size = os.fstat(descriptor).st_size
@@ -139,6 +141,7 @@ class SegmentFiles:
 
     def _remove(self, numbers: list[int]) -> None:
         with told("clean up", self._prefix + "*"):
+            self._folder.prepare()
             for number in numbers:
                 # A folder of that name is not ours to remove.
                 with contextlib.suppress(FileNotFoundError, IsADirectoryError):
