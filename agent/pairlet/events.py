@@ -1,8 +1,8 @@
 """What the agent tells whoever listens: an event's name and its fields, named as in the RFCs.
 
 code, paired, denied, expired, refreshed, token, unpaired, mqtt_connected, mqtt_disconnected,
-published, dropped and error; the command line's --json prints them one a line. And waiting (what, ms),
-for logs alone: what is tried again, and when.
+published, dropped, error, and recovered (what: a sensor that had failed); the command line's --json
+prints them one a line. And waiting (what, ms), for logs alone: what is tried again, and when.
 """
 
 from .core.errors import OAuthError, PairletError
@@ -67,6 +67,8 @@ def describe(event: str, fields: "dict[str, object]") -> str:
         reason = fields.get("reason")
         why = {"no room": "no room left while the broker is away", "refused": "the broker does not take them"}
         return f"{fields.get('count')} {what} dropped: {why.get(str(reason), reason)}"
+    if event == "recovered":
+        return f"{fields.get('what')} is well again"
     if event == "error":
         return f"{fields.get('error_description') or fields.get('error')}; trying again"
     return ""

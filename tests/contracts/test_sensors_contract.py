@@ -7,7 +7,9 @@ import re
 from collections.abc import Callable
 
 import pytest
-from pairlet.linux.sensors import SystemSensors
+from pairlet.linux.sensors.function import FunctionSensor
+from pairlet.linux.sensors.sampler import Sampler
+from pairlet.linux.sensors.system import SystemSensors
 from pairlet.ports import Sensors
 from pairlet_board.clock import BoardClock
 from pairlet_board.sensors import BoardSensors
@@ -32,9 +34,27 @@ class Machine:
             return 14000
 
 
+async def one() -> int:
+    return 1
+
+
+async def hang() -> None:
+    await asyncio.Event().wait()
+
+
+def limit() -> float:
+    return 0.2
+
+
+def told(title: str, error: object) -> None:
+    assert title == "hangs" and error is not None
+
+
+HANGS = FunctionSensor("hangs", hang, "hangs")
 IMPLEMENTATIONS: dict[str, Factory] = {
     "linux": SystemSensors,
     "linux, one sensor": lambda: SystemSensors(["uptime_seconds"]),
+    "linux, own sensors": lambda: Sampler(None, [FunctionSensor("f", one, "f"), HANGS], limit, told),
     "board": lambda: BoardSensors(Machine, BoardClock(), rssi=lambda: -61, inputs={"battery": 28}),
     "board that has nothing": lambda: BoardSensors(object(), BoardClock()),
 }

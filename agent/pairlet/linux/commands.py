@@ -13,7 +13,7 @@ from .. import __version__
 from ..agent import Agent, Ports
 from ..config import Config
 from ..core.client import Client
-from ..core.errors import ConfigError, StoreError
+from ..core.errors import ConfigError, PairletError, StoreError
 from ..core.secret import Secret
 from ..core.token import Token
 from ..device import Device, identify
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ..ports import Mqtt
     from . import segment_files
     from .log.status import StatusLine
+    from .sensors.choice import Choice
 
 _log = logging.getLogger("pairlet")
 
@@ -43,9 +44,9 @@ _PATHS = ("oauth.client_secret_file", "oauth.ca_file", "mqtt.ca_file", "store.di
 _TRIES = 3
 
 
-def configuration(arguments: argparse.Namespace) -> Config:
-    """File, then options, then --set; the later wins. Raises ConfigError."""
-    config = _from_file(arguments.config)
+def configuration(arguments: argparse.Namespace, file: Path | None) -> Config:
+    """`file` (see configuration_file), then options, then --set; the later wins. Raises ConfigError."""
+    config = _read(file) if file else Config({})
     where = "the command line"
     for option, name in SETTING_OF_OPTION:
         value = getattr(arguments, option)
@@ -61,13 +62,14 @@ def configuration(arguments: argparse.Namespace) -> Config:
     return config
 
 
-def _from_file(named: str | None) -> Config:
+def configuration_file(named: str | None) -> Path | None:
+    """The file that --config has `named`, else the first that is there."""
     for place in [named] if named else _PLACES:
         path = _expanded(place)
         # os.path, not Path.is_file: a home that this user may not look into holds no file for it.
         if named or os.path.isfile(path):
-            return _read(path)
-    return Config({})
+            return path
+    return None
 
 
 def _expanded(name: str) -> Path:
@@ -144,8 +146,11 @@ class Joined:
     def __init__(
         self, arguments: argparse.Namespace, output: Output, *, shown: bool = False, at_work: bool = False
     ):
-        config = configuration(arguments)
+        file = configuration_file(arguments.config)
+        config = configuration(arguments, file)
         client = _client(config)
+        # What telemetry needs is looked at before anybody pairs for it.
+        choice = _checked_telemetry(config, file) if shown and config.text("mqtt.url") else None
         entropy = SystemEntropy()
         store = FileStore(state_folder(config))
         emit: Emit = output.event if shown else output.event_in_words
@@ -163,12 +168,11 @@ class Joined:
         )
         self.logs: segment_files.SegmentFolder | None = None
         sensors = mqtt = None
-        if at_work and config.text("mqtt.url"):
+        if at_work and choice is not None:
             # Only the agent at work pays for these imports.
             from .segment_files import SegmentFolder
-            from .sensors import SystemSensors
 
-            sensors = SystemSensors(config.texts("telemetry.sensors"))
+            sensors = choice.open(lambda: config.integer("telemetry.interval"), self._hear_of_sensor)
             mqtt = _mqtt(config, device)
             self.logs = SegmentFolder(state_folder(config) / "outbox", writes=True)
         ports = Ports(
@@ -192,6 +196,21 @@ class Joined:
         self.agent = Agent(config, client, device, ports, self.status or emit)
         if self.status is not None:
             self.status.watch(self.agent.keeper)
+
+    def _hear_of_sensor(self, title: str, error: PairletError | None) -> None:
+        if error is None:
+            self.agent.emit("recovered", what=f"the sensor {title}")
+        else:
+            tell_error(self.agent.emit, error)
+
+
+def _checked_telemetry(config: Config, file: Path | None) -> "Choice":
+    """The sensors, once the settings of sensors and broker are fit for use. Raises ConfigError."""
+    from .mqtt_address import parse_address
+    from .sensors.choice import Choice
+
+    parse_address(config.text("mqtt.url"), insecure=config.flag("oauth.insecure_http"))
+    return Choice(config.texts("telemetry.sensors"), file)
 
 
 def _display_name(config: Config) -> str:

@@ -5,13 +5,15 @@ import math
 import os
 import shutil
 import tempfile
+from itertools import chain
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pairlet.core.errors import ConfigError
-from pairlet.linux.sensors import SystemSensors
+from pairlet.core.quantity import quantity_of
+from pairlet.linux.sensors.system import GROUPS, SystemSensors
 
 FILES = {
     "proc/stat": ("cpu  1000 50 300 8000 150 0 20 0 0 0\ncpu0 500 25 150 4000 75 0 10 0 0 0\nctxt 12345\n"),
@@ -98,9 +100,23 @@ def test_only_what_was_asked_for_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["humidity", "", "cpu_load", "\x1b[31m"])
 def test_unknown_names_are_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match="cpu_load_percent, cpu_temperature_celsius, ") as caught:
+    with pytest.raises(ConfigError, match="there is no sensor '") as caught:
         SystemSensors(["uptime_seconds", name])
     assert str(caught.value).isprintable()
+    assert "cpu, temperature, memory" in caught.value.advice and "cpu_load_percent, " in caught.value.advice
+
+
+def test_a_group_is_what_belongs_together() -> None:
+    assert set(chain(*GROUPS.values())) == set(SystemSensors.known())
+    assert {"cpu_load_percent", "load_average_1m"} == set(SystemSensors(["cpu"])._names)
+    assert SystemSensors(["network", "uptime", "network_sent_bytes"])._names == [
+        *("uptime_seconds", "network_received_bytes", "network_sent_bytes")
+    ]
+
+
+def test_the_names_say_their_units() -> None:
+    # A load average is a bare number.
+    assert [name for name in SystemSensors.known() if not quantity_of(name).ending] == ["load_average_1m"]
 
 
 def test_nothing_to_read_gives_the_disk_alone(tmp_path: Path) -> None:

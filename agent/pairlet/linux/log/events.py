@@ -100,6 +100,7 @@ _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "mqtt_disconnected": lambda fields: f"not connected to the broker: {fields['reason']}",
     "published": lambda fields: f"published; {fields['backlog']} samples wait",
     "dropped": _dropped,
+    "recovered": lambda fields: f"{fields['what']} is well again",
     "waiting": _waiting,
     "error": _error,
 }

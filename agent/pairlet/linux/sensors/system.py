@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ..core.errors import ConfigError
+from ...core.errors import ConfigError
 
 # Files under /proc are short; anything longer is not what it claims to be.
 _MAX_FILE = 256 * 1024
@@ -21,16 +21,13 @@ _UNREADABLE = (OSError, ValueError, IndexError, KeyError, ArithmeticError)
 class SystemSensors:
     """Load, temperature, memory, disk, network and uptime of this machine.
 
-    `names`: which to read (None: all, see SystemSensors.known()); ConfigError for a name it does not
-    know. `root`: where proc/ and sys/ are; the disk measured is the one that holds `root`.
+    `names`: which to read, by name or by group (see known() and GROUPS; None: all); ConfigError for
+    one it does not know. `root`: where proc/ and sys/ are; the disk measured is that which holds `root`.
     """
 
     def __init__(self, names: Iterable[str] | None = None, root: str = "/"):
         known = self.known()
-        chosen = list(known) if names is None else list(names)
-        for name in chosen:
-            if name not in known:
-                raise ConfigError(f"there is no sensor {ascii(name)}; there are {', '.join(known)}")
+        chosen = set(known) if names is None else {each for name in names for each in named(name)}
         self._names = [name for name in known if name in chosen]
         self._root = Path(root)
         # The load is the share of time since the last look; the first look is now.
@@ -135,6 +132,19 @@ class SystemSensors:
         return _positive(self._text("proc/loadavg").split()[0])
 
 
+def named(name: str) -> tuple[str, ...]:
+    """The built-in sensors that `name` stands for: itself, or those of a group. ConfigError if none."""
+    if name in GROUPS:
+        return GROUPS[name]
+    if name not in _SENSORS:
+        known = [*GROUPS, *_SENSORS]
+        raise ConfigError(
+            f"there is no sensor {ascii(name)}",
+            f"Built in are {', '.join(known)}; own ones are module:function or command:PROGRAM ARGUMENT ...",
+        )
+    return (name,)
+
+
 def _count(text: str) -> int:
     """A counter of the kernel: decimal digits that fit 64 bits. ValueError otherwise."""
     if not text.isdecimal() or len(text) > 20:
@@ -164,4 +174,14 @@ _SENSORS: dict[str, Callable[[SystemSensors], int | float | None]] = {
     "network_received_bytes": lambda self: self._network_bytes(0),
     "network_sent_bytes": lambda self: self._network_bytes(8),
     "load_average_1m": SystemSensors._load_average,
+}
+
+# Short names for what belongs together.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "cpu": ("cpu_load_percent", "load_average_1m"),
+    "temperature": ("cpu_temperature_celsius",),
+    "memory": ("memory_used_percent",),
+    "disk": ("disk_used_percent",),
+    "uptime": ("uptime_seconds",),
+    "network": ("network_received_bytes", "network_sent_bytes"),
 }

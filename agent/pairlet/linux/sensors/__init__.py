@@ -1,0 +1,1 @@
+"""The Sensors port on Linux: what is built in, functions in Python, and commands that print JSON."""
