@@ -306,6 +306,11 @@ class Agent:
             due = max(due + interval_ms, clock.now())
             await clock.sleep_until(due)
 
+    @property
+    def backlog(self) -> int:
+        """How many samples wait for the broker."""
+        return len(self._outbox)
+
     def emit(self, event: str, **fields: object) -> None:
         """Tell the listener, and once the device is paired also whoever looks at the display."""
         self._listener(event, **fields)

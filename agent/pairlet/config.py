@@ -64,6 +64,7 @@ SETTINGS = {
     "pairing.announce": Setting(FLAG, True, "tell the server device_id and device_name"),
     "pairing.device_id": Setting(TEXT, None, "made up once and kept unless set"),
     "pairing.device_name": Setting(TEXT, None, "what the person sees; the host name unless set"),
+    "health.listen": Setting(TEXT, None, "127.0.0.1:PORT or a Unix socket, for health and metrics"),
     "store.dir": Setting(TEXT, None, "where tokens are kept"),
 }
 

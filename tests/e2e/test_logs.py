@@ -49,7 +49,7 @@ def test_a_run_at_debug_tells_all_of_it_in_json(simulated: Cloud, tmp_path: Path
     assert refresh["status"] == 200 and refresh["bytes"] > 0 and refresh["ms"] >= 0
     after = lines[lines.index(next(line for line in lines if line.get("event") == "refreshed")) + 1]
     assert after["source"] == "status" and after["paired"] is True
-    assert re.match(r"token good for \d(\.\d)? s; next refresh \d\d:\d\d:\d\d, in ", after["message"])
+    assert re.match(r"paired; token good for \d(\.\d)? s; next refresh \d\d:\d\d:\d\d, in ", after["message"])
 
 
 def test_waits_are_in_the_log_and_not_among_the_events(tmp_path: Path) -> None:

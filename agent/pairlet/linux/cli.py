@@ -53,10 +53,14 @@ def _command(arguments: argparse.Namespace, output: Output) -> int:
         from .commands_flash import flash
 
         return flash(arguments, output)
-    from .commands import COMMANDS
+    if arguments.command == "status":
+        from .commands_status import status as command
+    else:
+        from .commands import COMMANDS
 
+        command = COMMANDS[arguments.command]
     stopped = Stop(arguments.command == "run", output.say)
-    return asyncio.run(stopped.guard(COMMANDS[arguments.command](arguments, output)))
+    return asyncio.run(stopped.guard(command(arguments, output)))
 
 
 def _failed(error: PairletError, output: Output) -> int:

@@ -19,6 +19,7 @@ from ..core.token import Token
 from ..device import Device, identify
 from ..drive import Patience
 from ..events import tell_error
+from ..settings import Settings
 from .button import SignalButton
 from .clock import SystemClock
 from .display import open_display
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from . import segment_files
     from .log.status import StatusLine
     from .sensors.choice import Choice
+    from .standing.standing import Standing
 
 _log = logging.getLogger("pairlet")
 
@@ -97,7 +99,7 @@ def _read(path: Path) -> Config:
     return Config.from_tables(tables, str(path))
 
 
-def state_folder(config: Config) -> Path:
+def state_folder(config: Settings) -> Path:
     """Where the state is: as configured, systemd's STATE_DIRECTORY, or the place of this user."""
     if config.text("store.dir"):
         return _expanded(config.text("store.dir"))
@@ -186,18 +188,31 @@ class Joined:
             mqtt=mqtt,
             logs=self.logs,
         )
-        self.status: StatusLine | None = None
+        self.standing: Standing | None = None
+        self.status_line: StatusLine | None = None
+        logged = None
         if _log.isEnabledFor(logging.INFO):
             from .log.joined import with_log
 
-            ports, self.status = with_log(ports, emit)
             what = (__version__, arguments.command, client.client_id, device.device_id, state_folder(config))
             _log.info("pairlet %s %s: client %s, device %s, state in %s", *what)
-        self.agent = Agent(config, client, device, ports, self.status or emit)
-        if self.status is not None:
-            self.status.watch(self.agent.keeper)
+            ports, logged, emit = with_log(ports, emit)
+        if at_work or logged is not None:
+            from .standing.joined import with_standing
+
+            ports, self.standing = with_standing(ports, emit, lambda: config.integer("telemetry.interval"))
+            emit = self.standing
+            if logged is not None:
+                from .log import status
+
+                self.status_line = status.StatusLine(self.standing, logged)
+        self.agent = Agent(config, client, device, ports, emit)
+        if self.standing is not None:
+            self.standing.watch(self.agent)
 
     def _hear_of_sensor(self, title: str, error: PairletError | None) -> None:
+        if self.standing is not None:
+            self.standing.sensor_changed(title, error is None)
         if error is None:
             self.agent.emit("recovered", what=f"the sensor {title}")
         else:
@@ -251,14 +266,18 @@ async def pair(arguments: argparse.Namespace, output: Output) -> int:
 
 async def run(arguments: argparse.Namespace, output: Output) -> int:
     """The agent at work; ends only by a signal or an error."""
+    from .reports import Reports
+
     joined = Joined(arguments, output, shown=True, at_work=True)
-    if joined.status is not None:
-        joined.status.start()
+    assert joined.standing is not None
+    config = joined.agent.config
+    listen, folder = config.text("health.listen"), state_folder(config)
+    reports = Reports(joined.standing, joined.status_line, listen, folder, os.environ)
     try:
+        await reports.start()
         await joined.agent.run()
     finally:
-        if joined.status is not None:
-            joined.status.stop()
+        reports.stop()
         if joined.logs is not None:
             joined.logs.close()
         joined.display.close()
@@ -305,49 +324,9 @@ async def _usable_token(arguments: argparse.Namespace, output: Output) -> Token:
     try:
         return await joined.agent.usable_token(Patience(_TRIES))
     finally:
-        if joined.status is not None:
-            joined.status.say()
+        if joined.status_line is not None:
+            joined.status_line.say()
         joined.display.close()
-
-
-async def status(arguments: argparse.Namespace, output: Output) -> int:
-    """Say what the store knows."""
-    joined = Joined(arguments, output)
-    joined.display.close()
-    keeper = joined.agent.keeper
-    found = keeper.load()
-    remaining_ms = found.remaining_ms(SystemClock().now()) if found else None
-    expires_in = None if remaining_ms is None else remaining_ms // 1000
-    not_granted = found.not_granted(joined.agent.config.text("oauth.scope")) if found else ""
-    pending = joined.agent.revocation_is_pending()
-    output.event(
-        "status",
-        paired=found is not None,
-        device_id=joined.device.device_id,
-        scope=found.scope if found else "",
-        expires_in=expires_in,
-        has_refresh_token=found is not None and found.refresh_token is not None,
-        not_granted=not_granted,
-        revocation_pending=pending,
-    )
-    if not output.as_json:
-        output.line(_status_line(joined.device, found, expires_in))
-        if not_granted:
-            output.line(f"Asked for, but not granted: {not_granted}.")
-        if pending:
-            output.line("The server has still to be told of an un-pairing. Run: pairlet unpair.")
-    return 0
-
-
-def _status_line(device: Device, found: Token | None, expires_in: int | None) -> str:
-    if found is None:
-        return f"{device.device_id} is not paired. Run: pairlet pair."
-    life = "does not say when it ends" if expires_in is None else f"is good for {expires_in} s"
-    if expires_in == 0:
-        life = "has ended"
-    renewal = "is renewed by itself" if found.refresh_token else "can't be renewed"
-    scope = found.scope or "no scope"
-    return f"{device.device_id} is paired ({scope}); the access token {life} and {renewal}."
 
 
 async def unpair(arguments: argparse.Namespace, output: Output) -> int:
@@ -378,6 +357,5 @@ COMMANDS = {
     "run": run,
     "token": token,
     "exec": exec_command,
-    "status": status,
     "unpair": unpair,
 }

@@ -25,6 +25,7 @@ from pairlet.linux.log.lines import FORMATS, log_to
 from pairlet.linux.log.ports import LoggedHttp, LoggedMqtt, LoggedStore
 from pairlet.linux.log.status import StatusLine
 from pairlet.linux.log.words import clock_time, span
+from pairlet.linux.standing.standing import Standing
 from pairlet.linux.store import FileStore
 
 SECRET = "s3cr3t-that-nobody-sees"
@@ -426,7 +427,7 @@ def test_a_wait_says_what_for_how_long_and_until_when() -> None:
 
 
 class Desk:
-    """Clock and keeper in one, to be set by hand."""
+    """Clock, keeper and agent in one, to be set by hand."""
 
     def __init__(self, token: Token | None = None, due: int | None = None):
         self.token = token
@@ -447,6 +448,16 @@ class Desk:
     def refresh_at(self) -> int | None:
         return self.due
 
+    def learn(self, seconds: int) -> None:
+        raise AssertionError
+
+    is_saved = True
+    backlog = 0
+
+    @property
+    def keeper(self) -> "Desk":
+        return self
+
 
 def token(left_ms: int | None, refresh_token: str | None = SECRET) -> Token:
     """A token that ends in `left_ms`."""
@@ -458,11 +469,16 @@ def token(left_ms: int | None, refresh_token: str | None = SECRET) -> Token:
     )
 
 
+def status_line(desk: Desk, http: LoggedHttp) -> tuple[StatusLine, Standing]:
+    standing = Standing(lambda event, **fields: None, desk)
+    standing.watch(desk)
+    return StatusLine(standing, http), standing
+
+
 def status_of(desk: Desk, result: Response | Exception | None = None) -> str:
     """The status line after an exchange with `result`, if there was one."""
     http = LoggedHttp(Answering(result or Response(200, [], b"{}")))
-    line = StatusLine(lambda event, **fields: None, http, desk)
-    line.watch(desk)
+    line, _ = status_line(desk, http)
 
     async def exchange() -> None:
         try:
@@ -479,22 +495,23 @@ def status_of(desk: Desk, result: Response | Exception | None = None) -> str:
 def test_the_status_line_says_how_the_token_stands() -> None:
     good = Desk(token(41 * MINUTE_MS), 1_000_000 + 33 * MINUTE_MS)
     assert re.fullmatch(
-        r"token good for 41 min; next refresh \d\d:\d\d, in 33 min; last answer 0 s ago",
+        r"paired; token good for 41 min; next refresh \d\d:\d\d, in 33 min; last answer 0 s ago",
         status_of(good, Response(200, [], b"")),
     )
-    assert status_of(Desk()) == "not paired"
-    assert status_of(Desk(token(5000, None))) == "token good for 5 s; it can't be renewed"
-    assert status_of(Desk(token(0), 900_000)) == "the token has ended; refresh is due"
+    assert status_of(Desk()) == "not paired; starting"
+    assert status_of(Desk(token(5000, None))) == "paired; token good for 5 s; it can't be renewed"
+    assert status_of(Desk(token(0), 900_000)) == "paired; the token has ended; refresh is due"
     assert status_of(Desk(token(None))) == (
-        "the token does not say when it ends; it is renewed when the broker refuses it"
+        "paired; the token does not say when it ends; it is renewed when the broker refuses it"
     )
-    assert status_of(Desk(), TransportError("no route")) == "not paired; no answer yet, and then: no route"
+    assert status_of(Desk(), TransportError("no route")) == (
+        "not paired; starting; no answer yet, and then: no route"
+    )
 
 
 def test_the_status_line_has_fields_for_machines() -> None:
     desk = Desk(token(41 * MINUTE_MS), 1_000_000 + 33 * MINUTE_MS)
-    line = StatusLine(lambda event, **fields: None, LoggedHttp(Answering(Response(200, [], b""))), desk)
-    line.watch(desk)
+    line, _ = status_line(desk, LoggedHttp(Answering(Response(200, [], b""))))
     (said,) = logged(line.say, "info", "json")
     read = json.loads(said)
     assert read["paired"] is True and read["expires_in"] == 2460
@@ -503,31 +520,30 @@ def test_the_status_line_has_fields_for_machines() -> None:
 
 def test_the_status_is_said_at_the_start_and_when_the_token_changes() -> None:
     desk = Desk()
-    line = StatusLine(lambda event, **fields: None, LoggedHttp(Answering(Response(200, [], b""))), desk)
-    line.watch(desk)
+    line, tell = status_line(desk, LoggedHttp(Answering(Response(200, [], b""))))
 
     async def live() -> None:
-        line("refreshed")
+        tell("refreshed")
         line.start()
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         desk.token = token(5000, None)
-        line("paired")
-        line("mqtt_connected")
-        line("published")
-        line("refreshed")
-        line("mqtt_disconnected")
+        tell("paired")
+        tell("mqtt_connected")
+        tell("published", count=1, backlog=0)
+        tell("refreshed")
+        tell("mqtt_disconnected")
         desk.token = None
-        line("unpaired")
+        tell("unpaired")
         line.stop()
-        line("refreshed")
+        tell("refreshed")
 
     lines = [words(said) for said in logged(lambda: asyncio.run(live()), "info")]
     assert lines == [
-        "info status: not paired",
-        "info status: token good for 5 s; it can't be renewed",
-        "info status: token good for 5 s; it can't be renewed; connected to the broker",
-        "info status: not paired; not connected to the broker",
+        "info status: not paired; starting",
+        "info status: paired; token good for 5 s; it can't be renewed",
+        "info status: paired; token good for 5 s; it can't be renewed",
+        "info status: not paired; starting",
     ]
 
 
@@ -543,7 +559,7 @@ def test_the_status_is_said_at_the_start_and_when_the_token_changes() -> None:
 def test_a_refresh_says_why_it_is_made(due: int | None, reason: str) -> None:
     desk = Desk(token(41 * MINUTE_MS), due)
     http = LoggedHttp(Answering(Response(200, [], b"")))
-    StatusLine(lambda event, **fields: None, http, desk).watch(desk)
+    status_line(desk, http)
     requests = [Request("POST", "https://a.test/", [], b"x=grant_type=none")]
     requests.append(Request("POST", "https://a.test/", [], b"grant_type=refresh_token"))
     lines = logged(lambda: [asyncio.run(http.exchange(request)) for request in requests])

@@ -1,0 +1,103 @@
+"""Where it is told how a running agent stands: the log, systemd, `pairlet status`, the health endpoint."""
+
+import logging
+import socket
+import time
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core.errors import ConfigError
+from .health.place import SOCKET_NAME, UnixListener, open_tcp, parse
+from .health.serving import Answer, HealthServer
+from .standing.judgement import Judge
+from .systemd import Notifier, Supervised
+
+if TYPE_CHECKING:
+    from .log.status import StatusLine
+    from .standing.standing import Standing
+
+_log = logging.getLogger("pairlet.health")
+
+
+class Reports:
+    """All of them for one agent, from start() to stop().
+
+    `listen`: the setting health.listen, "" for none. `folder`: the state folder, where the socket for
+    `pairlet status` is. `environ`: where systemd says whether it wants to hear. ConfigError for a place
+    that can't be listened on.
+    """
+
+    def __init__(
+        self,
+        standing: "Standing",
+        status_line: "StatusLine | None",
+        listen: str,
+        folder: Path,
+        environ: MutableMapping[str, str],
+    ):
+        self._standing = standing
+        self._status_line = status_line
+        # CLOCK_MONOTONIC stands still while the machine sleeps.
+        self._judge = Judge(time.monotonic)
+        self._server = HealthServer(self._respond)
+        self._unix: list[UnixListener] = []
+        self._sockets: list[tuple[socket.socket, bool]] = []
+        self._listen(listen, folder)
+        notifier = Notifier(environ)
+        self._supervised = Supervised(notifier, self._look) if notifier.is_wanted else None
+        if self._supervised is not None:
+            standing.followers.append(self._supervised.changed)
+
+    def _listen(self, listen: str, folder: Path) -> None:
+        place = parse(listen) if listen else None
+        if place is not None and not place.path:
+            self._sockets.append((open_tcp(place), True))
+        elif place is not None:
+            try:
+                self._take(UnixListener(place.path, 0o660))
+            except OSError as error:
+                raise ConfigError(
+                    f"health.listen: {place.path} can't be used: {error.strerror}",
+                    "Check the path, and who may write there.",
+                ) from None
+        try:
+            self._take(UnixListener(str(folder / SOCKET_NAME), 0o600))
+        except OSError as error:
+            # Another agent with the same folder, or a file system without sockets: this one works as well.
+            _log.debug("`pairlet status` can't ask this process: %s", error.strerror)
+
+    def _take(self, listener: UnixListener) -> None:
+        self._unix.append(listener)
+        self._sockets.append((listener.socket, False))
+
+    async def start(self) -> None:
+        """From now on."""
+        for listening, checks_host in self._sockets:
+            await self._server.listen(listening, checks_host=checks_host)
+        if self._status_line is not None:
+            self._status_line.start()
+        if self._supervised is not None:
+            self._supervised.start()
+
+    def stop(self) -> None:
+        """Not any more; nothing is left behind."""
+        if self._supervised is not None:
+            self._supervised.stop()
+        if self._status_line is not None:
+            self._status_line.stop()
+        self._server.close()
+        for listening, _ in self._sockets:
+            listening.close()
+        for listener in self._unix:
+            listener.remove()
+
+    def _respond(self, path: str) -> Answer:
+        from .health.answers import respond  # with the first question: most devices are never asked
+
+        facts = self._standing.facts()
+        return respond(path, facts, self._judge.look(facts))
+
+    def _look(self) -> tuple[str, bool]:
+        verdict = self._judge.look(self._standing.facts())
+        return verdict.why, not verdict.stuck

@@ -1,0 +1,1 @@
+"""How a running agent stands, known in one place: log, systemd, status, health and metrics draw from it."""
