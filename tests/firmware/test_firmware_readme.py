@@ -43,7 +43,7 @@ def section(title: str) -> str:
 
 def test_every_key_is_there_and_no_other() -> None:
     told = re.findall(
-        r"`((?:wifi|board|oauth|mqtt|telemetry|pairing|display|store)\.\w+)`", section("config.json")
+        r"`((?:wifi|board|oauth|mqtt|telemetry|pairing|display|health|store)\.\w+)`", section("config.json")
     )
     assert set(told) == own_keys() | set(SETTINGS)
 

@@ -82,7 +82,7 @@ class UnixListener:
                     os.umask(before)
                 os.chmod(path, mode)
                 self.socket.listen(8)
-                self._inode = os.stat(path).st_ino
+                self._mark = _mark(path)
         except BaseException:
             self.socket.close()
             raise
@@ -90,7 +90,7 @@ class UnixListener:
     def remove(self) -> None:
         """Remove the socket, unless it is another process's by now. Raises nothing."""
         with contextlib.suppress(OSError):
-            if os.stat(self._path).st_ino == self._inode:
+            if _mark(self._path) == self._mark:
                 os.unlink(self._path)
 
 
@@ -116,6 +116,12 @@ def _short(path: str) -> Iterator[str]:
         yield f"/proc/self/fd/{descriptor}/{name}"
     finally:
         os.close(descriptor)
+
+
+def _mark(path: str) -> tuple[int, int]:
+    """What tells one socket from the next: file systems use the numbers of inodes again."""
+    status = os.stat(path)
+    return status.st_ino, status.st_ctime_ns
 
 
 def _is_alive(address: str) -> bool:

@@ -54,7 +54,7 @@ def next_refresh(facts: Facts) -> str:
 def broker_words(facts: Facts) -> list[str]:
     """The connection, and what waits for it."""
     if not facts.broker or not facts.paired:
-        return [f"{_samples(facts.backlog)} wait"] if facts.backlog else []
+        return [_waiting(facts.backlog)] if facts.backlog else []
     if facts.connected_ms is not None:
         words = [f"connected to the broker for {span(facts.connected_ms)}"]
     else:
@@ -62,7 +62,7 @@ def broker_words(facts: Facts) -> list[str]:
         reason = f" ({facts.broker_reason})" if facts.broker_reason else ""
         again = f", trying again in {span(facts.broker_wait_ms)}" if facts.broker_wait_ms else ""
         words = [f"not connected to the broker{since}{reason}{again}"]
-    words.append(f"{_samples(facts.backlog)} wait{'s' if facts.backlog == 1 else ''}")
+    words.append(_waiting(facts.backlog))
     if facts.acknowledged_ms is not None:
         words.append(f"last acknowledged {span(facts.acknowledged_ms)} ago")
     if facts.dropped:
@@ -77,6 +77,10 @@ def trouble_words(facts: Facts) -> str:
     if facts.sensors_in_trouble:
         return "no values from " + ", ".join(facts.sensors_in_trouble)
     return ""
+
+
+def _waiting(count: int) -> str:
+    return _samples(count) + (" waits" if count == 1 else " wait")
 
 
 def _samples(count: int) -> str:
