@@ -53,6 +53,10 @@ def _command(arguments: argparse.Namespace, output: Output) -> int:
         from .commands_flash import flash
 
         return flash(arguments, output)
+    if arguments.command == "service":
+        from .commands_service import service
+
+        return service(arguments, output)
     if arguments.command == "status":
         from .commands_status import status as command
     else:

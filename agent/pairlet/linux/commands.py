@@ -27,6 +27,7 @@ from .entropy import SystemEntropy
 from .http import RequestsHttp
 from .options import SETTING_OF_OPTION
 from .output import Output
+from .service.unit import CREDENTIAL
 from .store import FileStore
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ _TRIES = 3
 
 def configuration(arguments: argparse.Namespace, file: Path | None) -> Config:
     """`file` (see configuration_file), then options, then --set; the later wins. Raises ConfigError."""
-    config = _read(file) if file else Config({})
+    config = read_configuration(file) if file else Config({})
     where = "the command line"
     for option, name in SETTING_OF_OPTION:
         value = getattr(arguments, option)
@@ -79,7 +80,8 @@ def _expanded(name: str) -> Path:
     return Path(os.path.expanduser(name))
 
 
-def _read(path: Path) -> Config:
+def read_configuration(path: Path) -> Config:
+    """What is in the file `path`. Raises ConfigError."""
     import tomllib  # late: a device that is told everything on the command line has no file to read
 
     try:
@@ -116,21 +118,27 @@ def _client(config: Config) -> Client:
         raise ConfigError(
             "no client_id is configured", "Set oauth.client_id in pairlet.toml, or give --client-id."
         )
-    secret = None
+    return Client(client_id, secret_of(config), config.text("oauth.client_auth") or None)
+
+
+def secret_of(config: Config) -> Secret | None:
+    """The client secret: from where systemd put it for this service alone, else from the file configured."""
     file = config.text("oauth.client_secret_file")
-    if file:
-        try:
-            text = _expanded(file).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not text"
-            raise ConfigError(
-                f"the client secret in {file} can't be read: {reason}",
-                "Check oauth.client_secret_file and who may read it.",
-            ) from None
-        if not text:
-            raise ConfigError(f"{file} is empty", "Put the client secret into it, and nothing else.")
-        secret = Secret(text)
-    return Client(client_id, secret, config.text("oauth.client_auth") or None)
+    if not file:
+        return None
+    given = os.path.join(os.environ.get("CREDENTIALS_DIRECTORY") or "/nonexistent", CREDENTIAL)
+    place = given if os.path.exists(given) else file
+    try:
+        text = _expanded(place).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise ConfigError(
+            f"the client secret in {place} can't be read: {reason}",
+            "Check oauth.client_secret_file and who may read it.",
+        ) from None
+    if not text:
+        raise ConfigError(f"{place} is empty", "Put the client secret into it, and nothing else.")
+    return Secret(text)
 
 
 def _ca_file(config: Config, table: str) -> str | None:
@@ -152,7 +160,7 @@ class Joined:
         config = configuration(arguments, file)
         client = _client(config)
         # What telemetry needs is looked at before anybody pairs for it.
-        choice = _checked_telemetry(config, file) if shown and config.text("mqtt.url") else None
+        choice = check_telemetry(config, file) if shown and config.text("mqtt.url") else None
         entropy = SystemEntropy()
         store = FileStore(state_folder(config))
         emit: Emit = output.event if shown else output.event_in_words
@@ -219,7 +227,7 @@ class Joined:
             tell_error(self.agent.emit, error)
 
 
-def _checked_telemetry(config: Config, file: Path | None) -> "Choice":
+def check_telemetry(config: Config, file: Path | None) -> "Choice":
     """The sensors, once the settings of sensors and broker are fit for use. Raises ConfigError."""
     from .mqtt_address import parse_address
     from .sensors.choice import Choice

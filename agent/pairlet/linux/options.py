@@ -5,6 +5,7 @@ import argparse
 from .. import __version__
 from .flash.options import add_flash
 from .log.lines import FORMATS, LEVELS
+from .service.options import add_service
 
 # Without a wish the log tells of the program's own faults only.
 _LOG_LEVEL, _LOG_FORMAT = "error", "text"
@@ -58,13 +59,14 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     run.add_argument("words", nargs="+", metavar="COMMAND", help="what to run, after --")
-    command("status", "say whether the device is paired", "Looks at the stored token; asks no server.")
+    command("status", "say how the device and its agent stand", "Asks the agent at work, and no server.")
     command(
         "unpair",
         "revoke the grant and forget the token",
         "Tells the server that the grant is over (RFC 7009) and removes the token from this device.",
     )
     add_flash(commands)
+    add_service(commands)
     # For the commands that are not the agent's, and have no log of their own.
     top.set_defaults(log_level=_LOG_LEVEL, log_format=_LOG_FORMAT)
     return top

@@ -1,0 +1,103 @@
+"""From a configuration to a unit: what the service needs, and whether it will be able to read it."""
+
+import grp
+import os
+import pwd
+import random
+import stat
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from ...core.errors import ConfigError
+from .unit import Unit
+
+_HOMES = ("/home", "/root", "/run/user")
+_PACKAGE = Path(__file__).resolve().parents[2]
+# Groups that Debian gives serial ports to, and others.
+_SERIAL_GROUPS = ("dialout", "uucp")
+
+
+class Wishes(NamedTuple):
+    """What somebody has asked for on the command line."""
+
+    name: str
+    for_user: bool
+    run_as: str
+
+
+def unit_for(
+    wishes: Wishes, config_file: Path, *, secret_file: str = "", state_folder: str = "", serial_port: str = ""
+) -> Unit:
+    """The unit for `config_file`. Raises ConfigError for what the service could not use or read.
+
+    secret_file, state_folder, serial_port: as configured, or "".
+    """
+    if not wishes.name.isascii() or not wishes.name.replace("-", "").replace("_", "").isalnum():
+        raise ConfigError(f"{ascii(wishes.name)} can't be the name of a service", "Use a-z, 0-9, - and _.")
+    if wishes.for_user and wishes.run_as:
+        raise ConfigError("--user and --as exclude each other", "A user's service runs as that user.")
+    if wishes.run_as:
+        try:
+            pwd.getpwnam(wishes.run_as)
+        except KeyError:
+            raise ConfigError(f"there is no user {ascii(wishes.run_as)}", "Name one that exists.") from None
+    config_file = config_file.absolute()
+    if not wishes.for_user and not wishes.run_as:
+        _check_program()
+        _check_readable(config_file, f"Put it where services look: install -D -m 644 {config_file} "
+                                     "/etc/pairlet/pairlet.toml")  # fmt: skip
+        if state_folder:
+            raise ConfigError(
+                f"store.dir is {state_folder}, where the service's own user may not write",
+                f"Leave it out, and systemd gives it /var/lib/{wishes.name}; or name a user with --as.",
+            )
+    places = [str(config_file), sys.executable, sys.prefix]
+    return Unit(
+        name=wishes.name,
+        # -P: what lies in the working directory is not for importing.
+        words=[sys.executable, "-P", "-m", "pairlet.linux", "run", "--config", str(config_file),
+               "--log-level", "info"],
+        restart_s=random.SystemRandom().randint(30, 60),
+        for_user=wishes.for_user,
+        run_as=wishes.run_as,
+        secret_file=str(Path(secret_file).absolute()) if secret_file and not wishes.for_user else "",
+        state_folder=str(Path(state_folder).absolute()) if state_folder and not wishes.for_user else "",
+        devices=(serial_port,) if serial_port else (),
+        groups=_groups() if serial_port else (),
+        reads_homes=any(_is_in_a_home(place) for place in places),
+    )  # fmt: skip
+
+
+def _check_program() -> None:
+    """ConfigError if a user that systemd makes up could not start this program."""
+    advice = (
+        "Install it where any user may read it (python3 -m venv /opt/pairlet && /opt/pairlet/bin/pip install "
+        "pairlet) and run this from there; or name a user with --as, or use --user."
+    )
+    for place in (Path(sys.executable), Path(sys.prefix), _PACKAGE):
+        _check_readable(place, advice)
+
+
+def _check_readable(place: Path, advice: str) -> None:
+    if _is_in_a_home(str(place)) or not _is_readable_by_all(place):
+        raise ConfigError(f"{place} can't be read by the service's own user", advice)
+
+
+def _is_readable_by_all(place: Path) -> bool:
+    try:
+        real = place.resolve(strict=True)
+        readable = os.stat(real).st_mode & stat.S_IROTH
+        return bool(readable) and all(os.stat(folder).st_mode & stat.S_IXOTH for folder in real.parents)
+    except OSError:
+        return False
+
+
+def _is_in_a_home(place: str) -> bool:
+    real = os.path.realpath(place)
+    return any(os.path.commonpath((real, home)) == home for home in _HOMES)
+
+
+def _groups() -> tuple[str, ...]:
+    known = {entry.gr_name for entry in grp.getgrall()}
+    return tuple(name for name in _SERIAL_GROUPS if name in known)[:1]
