@@ -1,5 +1,6 @@
-"""agent/README.md draws the machines as they are."""
+"""agent/README.md draws the machines as they are, and names what there is."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,10 @@ from pairlet.core.device_grant import DeviceGrant
 from pairlet.core.discovery import Discovery
 from pairlet.core.refresh_grant import RefreshGrant
 from pairlet.core.revocation import Revocation
+from pairlet.linux.health.metrics import exposition
+from pairlet.linux.sensors.system import GROUPS, SystemSensors
+from pairlet.linux.standing.facts import Facts
+from pairlet.linux.standing.judgement import OK, TASKS, Verdict
 
 README = Path(__file__).parents[2] / "agent" / "README.md"
 
@@ -17,3 +22,25 @@ def test_the_transition_tables_are_the_code_s(machine):
     rows = [line for line in section.splitlines() if line.startswith("| ")][2:]
     drawn = {tuple(cell.strip() for cell in row.strip("|").split("|")) for row in rows}
     assert drawn == {(state, event, following) for (state, event), following in machine.TRANSITIONS.items()}
+
+
+def test_every_metric_is_there_and_no_other():
+    all_known = Facts(token_left_ms=1, refresh_in_ms=1, broker=True, acknowledged_ms=1)
+    text = exposition(all_known, Verdict(OK, "", ()))
+    names = set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE)) - {"pairlet_info"}
+    section = README.read_text().split("| metric | is |")[1].split("\n\n")[0]
+    assert set(re.findall(r"`(\w+)`", section)) == names
+
+
+def test_every_task_is_there_with_its_grace():
+    section = README.read_text().split("| task | should | grace |")[1].split("\n\n")[0]
+    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in section.splitlines()[2:]]
+    assert {(name, grace) for name, _, grace in rows} == {
+        (task.name, f"{task.grace_s // 60} min") for task in TASKS
+    }
+
+
+def test_every_built_in_sensor_is_there():
+    section = README.read_text().split("## Sensors\n")[1].split("\n## ")[0]
+    assert all(f"`{name}`" in section for name in SystemSensors.known())
+    assert all(f'`"{name}"`' in section for name in GROUPS)
