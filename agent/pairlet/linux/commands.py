@@ -27,7 +27,6 @@ from .entropy import SystemEntropy
 from .http import RequestsHttp
 from .options import SETTING_OF_OPTION
 from .output import Output
-from .service.unit import CREDENTIAL
 from .store import FileStore
 
 if TYPE_CHECKING:
@@ -126,18 +125,21 @@ def secret_of(config: Config) -> Secret | None:
     file = config.text("oauth.client_secret_file")
     if not file:
         return None
-    given = os.path.join(os.environ.get("CREDENTIALS_DIRECTORY") or "/nonexistent", CREDENTIAL)
-    place = given if os.path.exists(given) else file
+    if os.environ.get("CREDENTIALS_DIRECTORY"):
+        from .service.unit import CREDENTIAL
+
+        given = os.path.join(os.environ["CREDENTIALS_DIRECTORY"], CREDENTIAL)
+        file = given if os.path.exists(given) else file
     try:
-        text = _expanded(place).read_text(encoding="utf-8").strip()
+        text = _expanded(file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise ConfigError(
-            f"the client secret in {place} can't be read: {reason}",
+            f"the client secret in {file} can't be read: {reason}",
             "Check oauth.client_secret_file and who may read it.",
         ) from None
     if not text:
-        raise ConfigError(f"{place} is empty", "Put the client secret into it, and nothing else.")
+        raise ConfigError(f"{file} is empty", "Put the client secret into it, and nothing else.")
     return Secret(text)
 
 
@@ -282,7 +284,7 @@ async def run(arguments: argparse.Namespace, output: Output) -> int:
     listen, folder = config.text("health.listen"), state_folder(config)
     reports = Reports(joined.standing, joined.status_line, listen, folder, os.environ)
     try:
-        await reports.start()
+        reports.start()
         await joined.agent.run()
     finally:
         reports.stop()

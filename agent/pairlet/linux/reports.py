@@ -1,5 +1,6 @@
 """Where it is told how a running agent stands: the log, systemd, `pairlet status`, the health endpoint."""
 
+import asyncio
 import logging
 import socket
 import time
@@ -9,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from ..core.errors import ConfigError
 from .health.place import SOCKET_NAME, UnixListener, open_tcp, parse
-from .health.serving import Answer, HealthServer
-from .standing.judgement import Judge
 from .systemd import Notifier, Supervised
 
 if TYPE_CHECKING:
+    from .health.serving import Answer, HealthServer
     from .log.status import StatusLine
+    from .standing.facts import Facts
+    from .standing.judgement import Judge, Verdict
     from .standing.standing import Standing
 
 _log = logging.getLogger("pairlet.health")
@@ -38,9 +40,9 @@ class Reports:
     ):
         self._standing = standing
         self._status_line = status_line
-        # CLOCK_MONOTONIC stands still while the machine sleeps.
-        self._judge = Judge(time.monotonic)
-        self._server = HealthServer(self._respond)
+        self._judge: Judge | None = None
+        self._server: HealthServer | None = None
+        self._opening: set[asyncio.Task[None]] = set()
         self._unix: list[UnixListener] = []
         self._sockets: list[tuple[socket.socket, bool]] = []
         self._listen(listen, folder)
@@ -71,10 +73,10 @@ class Reports:
         self._unix.append(listener)
         self._sockets.append((listener.socket, False))
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """From now on."""
         for listening, checks_host in self._sockets:
-            await self._server.listen(listening, checks_host=checks_host)
+            asyncio.get_running_loop().add_reader(listening, self._arrived, listening, checks_host)
         if self._status_line is not None:
             self._status_line.start()
         if self._supervised is not None:
@@ -86,18 +88,43 @@ class Reports:
             self._supervised.stop()
         if self._status_line is not None:
             self._status_line.stop()
-        self._server.close()
+        for task in self._opening:
+            task.cancel()
+        if self._server is not None:
+            self._server.close()
         for listening, _ in self._sockets:
-            listening.close()
+            if listening.fileno() >= 0:  # else the server has closed it
+                asyncio.get_running_loop().remove_reader(listening)
+                listening.close()
         for listener in self._unix:
             listener.remove()
 
-    def _respond(self, path: str) -> Answer:
-        from .health.answers import respond  # with the first question: most devices are never asked
+    def _arrived(self, listening: socket.socket, checks_host: bool) -> None:
+        """Somebody asks for the first time. Most devices are never asked, and need no server in memory."""
+        from .health.serving import HealthServer
+
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(listening)
+        if self._server is None:
+            self._server = HealthServer(self._respond)
+        task = loop.create_task(self._server.listen(listening, checks_host=checks_host))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+
+    def _respond(self, path: str) -> "Answer":
+        from .health.answers import respond
 
         facts = self._standing.facts()
-        return respond(path, facts, self._judge.look(facts))
+        return respond(path, facts, self._judged(facts))
 
     def _look(self) -> tuple[str, bool]:
-        verdict = self._judge.look(self._standing.facts())
+        verdict = self._judged(self._standing.facts())
         return verdict.why, not verdict.stuck
+
+    def _judged(self, facts: "Facts") -> "Verdict":
+        from .standing.judgement import Judge
+
+        if self._judge is None:
+            # CLOCK_MONOTONIC stands still while the machine sleeps.
+            self._judge = Judge(time.monotonic)
+        return self._judge.look(facts)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -178,7 +177,7 @@ GOOD = Facts(
     interval_ms=10_000,
     uptime_ms=60 * MINUTE_MS,
 )
-AWAY = replace(GOOD, connected_ms=None, disconnected_ms=90 * MINUTE_MS)
+AWAY = GOOD._replace(connected_ms=None, disconnected_ms=90 * MINUTE_MS)
 
 
 class Time:
@@ -206,15 +205,15 @@ def judged(facts: Facts, seconds: float = 100_000, step: float = 50) -> tuple[st
     ("facts", "status"),
     [
         (GOOD, OK),
-        (replace(GOOD, backlog=1000), OK),  # it is acknowledged all the time
-        (replace(GOOD, sensors_in_trouble=("a",), errors=1), OK),
-        (replace(GOOD, token_left_ms=None, token_has_end=False, refresh_in_ms=None), OK),
-        (replace(GOOD, broker=False, connected_ms=None, sampled_ms=None, acknowledged_ms=None), OK),
-        (replace(GOOD, interval_ms=3_600_000, sampled_ms=3_500_000), OK),
+        (GOOD._replace(backlog=1000), OK),  # it is acknowledged all the time
+        (GOOD._replace(sensors_in_trouble=("a",), errors=1), OK),
+        (GOOD._replace(token_left_ms=None, token_has_end=False, refresh_in_ms=None), OK),
+        (GOOD._replace(broker=False, connected_ms=None, sampled_ms=None, acknowledged_ms=None), OK),
+        (GOOD._replace(interval_ms=3_600_000, sampled_ms=3_500_000), OK),
         # Somebody outside has to come back.
-        (replace(AWAY, broker_wait_ms=20_000, backlog=312), WAITING),
-        (replace(GOOD, refresh_in_ms=-1, token_wait_ms=5000), OK),
-        (replace(GOOD, token_left_ms=0, refresh_in_ms=-1, token_wait_ms=5000), WAITING),
+        (AWAY._replace(broker_wait_ms=20_000, backlog=312), WAITING),
+        (GOOD._replace(refresh_in_ms=-1, token_wait_ms=5000), OK),
+        (GOOD._replace(token_left_ms=0, refresh_in_ms=-1, token_wait_ms=5000), WAITING),
         (Facts(phase=phases.PERSON), WAITING),
         (Facts(phase=phases.CODE, code_left_ms=10_000), WAITING),
         (Facts(phase=phases.ASKING), WAITING),
@@ -226,14 +225,14 @@ def test_what_gets_on_or_waits_for_others_is_well(facts: Facts, status: str) -> 
 
 
 STUCK = [
-    (replace(GOOD, refresh_in_ms=-1), "renewing the token", 300),
-    (replace(GOOD, token_left_ms=0, refresh_in_ms=None, can_refresh=False), "renewing the token", 300),
+    (GOOD._replace(refresh_in_ms=-1), "renewing the token", 300),
+    (GOOD._replace(token_left_ms=0, refresh_in_ms=None, can_refresh=False), "renewing the token", 300),
     (Facts(phase=phases.CODE, code_left_ms=-1), "polling for the code", 300),
-    (replace(GOOD, sampled_ms=21_000), "measuring", 60),
-    (replace(GOOD, sampled_ms=None), "measuring", 60),
+    (GOOD._replace(sampled_ms=21_000), "measuring", 60),
+    (GOOD._replace(sampled_ms=None), "measuring", 60),
     (AWAY, "connecting to the broker", 180),
-    (replace(GOOD, backlog=1, acknowledged_ms=61_000), "delivering samples", 60),
-    (replace(GOOD, backlog=1, acknowledged_ms=None), "delivering samples", 60),
+    (GOOD._replace(backlog=1, acknowledged_ms=61_000), "delivering samples", 60),
+    (GOOD._replace(backlog=1, acknowledged_ms=None), "delivering samples", 60),
 ]
 
 
@@ -256,7 +255,7 @@ def test_whoever_takes_a_step_now_and_then_is_not_stuck(facts: Facts, task: str)
     judge = Judge(time)
     for number in range(1000):
         steps = {"token_steps": number, "broker_steps": number, "samples": number}
-        assert judge.look(replace(facts, **steps)).stuck == ()
+        assert judge.look(facts._replace(**steps)).stuck == ()
         time.now += 59
 
 
@@ -265,7 +264,7 @@ def test_after_a_long_sleep_everything_is_late_and_nothing_stuck() -> None:
     judge = Judge(time)
     judge.look(GOOD)
     time.now += 10  # awake; the clock that runs on says eight hours
-    late = replace(GOOD, refresh_in_ms=-8 * 60 * MINUTE_MS, token_left_ms=0, sampled_ms=8 * 60 * MINUTE_MS)
+    late = GOOD._replace(refresh_in_ms=-8 * 60 * MINUTE_MS, token_left_ms=0, sampled_ms=8 * 60 * MINUTE_MS)
     assert judge.look(late).stuck == ()
     time.now += 50
     assert judge.look(late).stuck == ()
@@ -276,7 +275,7 @@ def test_after_a_long_sleep_everything_is_late_and_nothing_stuck() -> None:
 def test_what_was_stuck_and_gets_on_is_well_again() -> None:
     time = Time()
     judge = Judge(time)
-    behind = replace(GOOD, sampled_ms=100_000)
+    behind = GOOD._replace(sampled_ms=100_000)
     judge.look(behind)
     time.now += 60
     verdict = judge.look(behind)
@@ -286,5 +285,5 @@ def test_what_was_stuck_and_gets_on_is_well_again() -> None:
 
 
 def test_a_disk_that_takes_nothing_is_failing_and_no_reason_to_restart() -> None:
-    status, stuck = judged(replace(GOOD, is_saved=False))
+    status, stuck = judged(GOOD._replace(is_saved=False))
     assert status == FAILING and stuck == ()  # a restart would lose what is only in memory

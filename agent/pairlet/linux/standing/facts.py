@@ -1,14 +1,12 @@
 """What is known of a running agent at one moment."""
 
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 # Where it is in its life.
 STARTING, ASKING, CODE, PERSON, WORKING = "starting", "asking", "code", "person", "working"
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     """Durations are ms and end in _ms; None where there is nothing to tell of.
 
     phase: STARTING, ASKING (the server for a code), CODE (one is shown), PERSON (waits for one), WORKING.
@@ -48,16 +46,15 @@ class Facts:
     refreshes: int = 0
     connections: int = 0
     errors: int = 0
-    sensors_in_trouble: tuple[str, ...] = field(default=())
+    sensors_in_trouble: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """All of it, for machines."""
-        return asdict(self)
+        return self._asdict()
 
     @staticmethod
     def from_json(members: dict[str, Any]) -> "Facts":
         """What to_json() gave, also from an agent of another version: what it does not say is the default."""
-        known = {each.name for each in fields(Facts)}
-        found = {name: value for name, value in members.items() if name in known}
+        found = {name: value for name, value in members.items() if name in Facts._fields}
         found["sensors_in_trouble"] = tuple(found.get("sensors_in_trouble") or ())
         return Facts(**found)

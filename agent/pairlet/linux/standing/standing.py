@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ...core.outbox import EVENT
 from ...core.screen import CODE as CODE_SCREEN
 from ...core.screen import DENIED, EXPIRED, STARTING, TROUBLE, UNPAIRED, Screen
 from . import facts
@@ -181,7 +182,8 @@ class Standing:
         self._acknowledged_at = self._clock.now()
 
     def _hear_dropped(self, fields: dict[str, Any]) -> None:
-        self._counts["dropped"] += fields["count"]
+        if fields.get("stream") != EVENT:
+            self._counts["dropped"] += fields["count"]
 
     def _hear_waiting(self, fields: dict[str, Any]) -> None:
         until = self._clock.now() + fields["ms"]
