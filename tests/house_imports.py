@@ -52,6 +52,7 @@ TABLE = {
     "sim/soak": _allowed(f"sim/soak soak/model sim/command_line {_VALUES}", None),
     "soak root": _allowed("core shell package sim/soak soak/model pairlet.linux.store", None),
     "sim/faults": _allowed("sim sim/faults sim/authserver sim/person sim/command_line", None),
+    "sim/faultproxy": _allowed("sim sim/faultproxy sim/command_line", None),
     "sim/conformance": _allowed(
         "sim sim/conformance sim/faults sim/authserver sim/command_line sim/process_group", None
     ),

@@ -140,6 +140,7 @@ TYPES = "TYPE_CHECKING = False\nif TYPE_CHECKING:\n    "
         ("simulator/pairlet_sim/faults/x.py", "from pairlet.core.form import decode"),
         ("simulator/pairlet_sim/faults/scenarios/x.py", "from ...conformance.client import Client"),
         ("simulator/pairlet_sim/conformance/x.py", "from pairlet.linux import http"),
+        ("simulator/pairlet_sim/faultproxy/x.py", "from pairlet.core.mqtt import Message"),
     ],
 )
 def test_a_forbidden_import_is_found(path: str, source: str) -> None:

@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_broker(commands.add_parser("broker", help="an MQTT broker that takes its tokens"))
     _add_board(commands.add_parser("board", help="a board with MicroPython, for firmware and mpremote"))
     _add_faults(commands.add_parser("faults", help="an authorization server that misbehaves on request"))
+    _add_faultproxy(commands.add_parser("faultproxy", help="a proxy that spoils connections to a broker"))
     _add_conformance(
         commands.add_parser("conformance", help="run a client against all that goes wrong, and judge it")
     )
@@ -125,6 +126,13 @@ def _add_faults(parser: argparse.ArgumentParser) -> None:
 
     add_options(parser)
     parser.set_defaults(run=_faults)
+
+
+def _add_faultproxy(parser: argparse.ArgumentParser) -> None:
+    from .faultproxy.options import add_options
+
+    add_options(parser)
+    parser.set_defaults(run=_faultproxy)
 
 
 def _add_conformance(parser: argparse.ArgumentParser) -> None:
@@ -274,6 +282,13 @@ async def _board(options: argparse.Namespace) -> int:
 async def _faults(options: argparse.Namespace) -> int:
     """Misbehave until a signal, or list how."""
     from .faults.command import run
+
+    return await run(options)
+
+
+async def _faultproxy(options: argparse.Namespace) -> int:
+    """Pass on and spoil until a signal."""
+    from .faultproxy.command import run
 
     return await run(options)
 
