@@ -90,6 +90,8 @@ def _add_authserver(parser: argparse.ArgumentParser) -> None:
     who.add_argument("--scope", metavar='"A B"', help="all that the client may ask for")
     rules = parser.add_argument_group("how it behaves (times in seconds)")
     rules.add_argument("--audience", default="pairlet", help="aud of the tokens (default %(default)s)")
+    rules.add_argument("--device-scope", metavar='"A B"', default="",
+                       help="what a device's tokens get on top, with {device_id} filled in")  # fmt: skip
     rules.add_argument("--code-lifetime", type=whole, default=600, metavar="S", help="(default %(default)s)")
     rules.add_argument("--interval", type=whole, default=5, metavar="S", help="(default %(default)s)")
     rules.add_argument(
@@ -212,6 +214,7 @@ def _settings(options: argparse.Namespace, port: int) -> tuple[Any, str]:
         people=[Person(options.user or "demo", password, name=options.user or "Demo account")],
         clients=[client],
         audience=options.audience,
+        device_scopes=tuple(options.device_scope.split()),
         code_lifetime_s=options.code_lifetime,
         interval_s=options.interval,
         access_token_lifetime_s=options.token_lifetime,

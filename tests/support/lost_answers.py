@@ -1,4 +1,4 @@
-"""A server whose answers can get lost: they are made, and then nobody ever gets them."""
+"""A server that is away now and then, or whose answers get lost: they are made, and nobody ever gets them."""
 
 import threading
 
@@ -11,6 +11,7 @@ class LostAnswers:
     def __init__(self, app: ASGIApp):
         self._app = app
         self._path: str | None = None
+        self._away: str | None = None
         self.made = threading.Event()
 
     def lose(self, path: str) -> None:
@@ -20,10 +21,18 @@ class LostAnswers:
 
     def deliver(self) -> None:
         """From now on every answer arrives."""
-        self._path = None
+        self._path = self._away = None
+
+    def go_away(self, path: str) -> None:
+        """From now on whoever asks `path` gets a 503, and the server never hears of it."""
+        self._away = path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, as ASGI has it."""
+        if scope["type"] == "http" and scope["path"] == self._away:
+            await send({"type": "http.response.start", "status": 503, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+            return
         if scope["type"] != "http" or scope["path"] != self._path:
             await self._app(scope, receive, send)
             return

@@ -10,24 +10,18 @@ the environment says CI=true. Works as root and as an ordinary user.
 
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
 
 import paho.mqtt.client as paho
-import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
+from support.broker_process import HOST, TIMEOUT, BrokerProcess, unavailable
 from support.ports import free_port
 
-HOST = "127.0.0.1"
-# Generous: it is only reached when something is broken, and a loaded machine is not.
-TIMEOUT = 30.0
 # Debian puts the broker where the PATH of an ordinary user does not look.
 _MORE_PLACES = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
 
@@ -37,16 +31,12 @@ Result = TypeVar("Result")
 def find_program(name: str) -> str:
     """The path of a mosquitto program; without one the test is skipped, or fails where CI=true."""
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), *_MORE_PLACES])
-    program = shutil.which(name, path=path)
-    if program is not None:
-        return program
-    reason = "%s is missing: install the Debian packages mosquitto and mosquitto-clients" % name
-    if os.environ.get("CI", "").lower() == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+    return shutil.which(name, path=path) or unavailable(
+        "%s is missing: install the Debian packages mosquitto and mosquitto-clients" % name
+    )
 
 
-class Mosquitto:
+class Mosquitto(BrokerProcess):
     """One broker process. It keeps its ports and its state over stop and start, like a broker that reboots.
 
     plain      whether to offer a listener without TLS: `port`
@@ -69,91 +59,24 @@ class Mosquitto:
         extra: Sequence[str] = (),
     ):
         self._program = find_program("mosquitto")
-        self._folder = Path(folder) / "mosquitto"
-        self._folder.mkdir(parents=True, exist_ok=True)
+        super().__init__(Path(folder) / "mosquitto")
         self._plain, self._tls, self._client_ca = plain, tls, client_ca
         self._users, self._acl, self._extra = users, acl, tuple(extra)
-        self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
         self.tls_port = 0
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
+    def choose_ports(self) -> None:
+        """New ones for what listens."""
+        self.port = free_port() if self._plain else 0
+        self.tls_port = free_port() if self._tls else 0
 
-    def __exit__(self, *_error: object) -> None:
-        self.stop()
+    def ports(self) -> list[int]:
+        """Where it listens."""
+        return [port for port in (self.port, self.tls_port) if port]
 
-    def start(self) -> None:
-        """Start, and wait until every listener accepts connections; RuntimeError with the log if not."""
-        if self._process is not None:
-            raise RuntimeError("this mosquitto runs already")
-        keeps_ports = bool(self.port or self.tls_port)
-        # Between the choice of a free port and its use somebody else can take it: try again with others.
-        for _attempt in range(1 if keeps_ports else 5):
-            if not keeps_ports:
-                self.port = free_port() if self._plain else 0
-                self.tls_port = free_port() if self._tls else 0
-            if self._start_once():
-                return
-            if "Address already in use" not in self.log():
-                break
-        raise RuntimeError("mosquitto did not start:\n%s" % self.log())
-
-    def stop(self) -> None:
-        """End it politely, so that it saves its state. Does nothing if it does not run."""
-        if self._process is None:
-            return
-        self.resume()
-        self._process.terminate()
-        try:
-            self._process.wait(TIMEOUT)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
-
-    def kill(self) -> None:
-        """End it as a power cut would: what it has not saved is gone."""
-        self._running().kill()
-        self._running().wait()
-        self._process = None
-
-    def suspend(self) -> None:
-        """Freeze it: connections stay open, new ones are accepted by the kernel, nothing is answered."""
-        process = self._running()
-        process.send_signal(signal.SIGSTOP)
-        # Until the kernel says that it has stopped; this does not reap it.
-        os.waitpid(process.pid, os.WUNTRACED)
-
-    def resume(self) -> None:
-        """End `suspend`."""
-        self._running().send_signal(signal.SIGCONT)
-
-    def log(self) -> str:
-        """Everything that it has logged so far, over all starts."""
-        path = self._folder / "log"
-        return path.read_text("utf-8", "replace") if path.exists() else ""
-
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is None:
-            raise RuntimeError("this mosquitto does not run")
-        return self._process
-
-    def _start_once(self) -> bool:
-        config = self._write_config()
-        with (self._folder / "log").open("ab") as log:
-            command = [self._program, "-c", str(config)]
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._folder
-            )
-        if _wait_until_listening(process, [port for port in (self.port, self.tls_port) if port]):
-            self._process = process
-            return True
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        return False
+    def command(self) -> list[str]:
+        """With a configuration for the ports of now."""
+        return [self._program, "-c", str(self._write_config())]
 
     def _write_config(self) -> Path:
         folder = self._folder
@@ -193,29 +116,6 @@ class Mosquitto:
         path.write_text("".join("%s:%s\n" % each for each in users.items()), "utf-8")
         subprocess.run([find_program("mosquitto_passwd"), "-U", str(path)], check=True, capture_output=True)
         return path
-
-
-def _wait_until_listening(process: "subprocess.Popen[bytes]", ports: list[int]) -> bool:
-    """True when all `ports` accept connections, False when the process has ended or TIMEOUT is over."""
-    deadline = time.monotonic() + TIMEOUT
-    waiting = list(ports)
-    while waiting and time.monotonic() < deadline:
-        try:
-            # Both the pause between two looks and the notice of an early end.
-            process.wait(0.02)
-            return False
-        except subprocess.TimeoutExpired:
-            waiting = [port for port in waiting if not _accepts(port)]
-    # Once more: another program may have been the one that answered.
-    return not waiting and process.poll() is None
-
-
-def _accepts(port: int) -> bool:
-    try:
-        with socket.create_connection((HOST, port), timeout=1):
-            return True
-    except OSError:
-        return False
 
 
 class Received(NamedTuple):

@@ -226,7 +226,8 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]
     ) -> IssuedToken:  # fmt: skip
         now = int(self.clock())
         lifetime_s = expires_in or self.settings.access_token_lifetime_s
-        granted = client.get_allowed_scope(scope)
+        device_id = user.device_id if user else client.device_id
+        granted = self.settings.scope_of(client.get_allowed_scope(scope), device_id)
         claims: dict[str, Any] = {
             "iss": self.settings.issuer,
             # Without a person the client speaks for itself (RFC 9068 section 2.2).
@@ -238,7 +239,6 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]
             "exp": now + lifetime_s,
             "jti": generate_token(22),
         }
-        device_id = user.device_id if user else client.device_id
         if device_id:
             claims["device_id"] = device_id
         token = {

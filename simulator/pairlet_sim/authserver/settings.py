@@ -135,6 +135,8 @@ class Settings:
 
     `issuer` is compared by clients byte for byte (RFC 8414 section 3.3) and decides every address in the
     metadata: https, or http on a loopback address. `audience` becomes `aud` of access tokens.
+    `device_scopes` are what the token of a device with a device_id gets on top of what it asked for, with
+    `{device_id}` filled in: for resource servers that read in the scope what a device may touch.
     `attempts_allowed` wrong codes or passwords per account and per address within `attempts_window_s`.
     Raises SettingsError.
     """
@@ -154,6 +156,7 @@ class Settings:
     attempts_allowed: int = 10
     attempts_window_s: int = 600
     database: str = ":memory:"
+    device_scopes: tuple[str, ...] = ()
     scope_descriptions: dict[str, str] = field(default_factory=lambda: dict(SCOPE_DESCRIPTIONS))
 
     def __post_init__(self) -> None:
@@ -172,6 +175,17 @@ class Settings:
             raise SettingsError("refresh_grace_s must not be negative.")
         if not self.audience:
             raise SettingsError("audience must not be empty.")
+        object.__setattr__(self, "device_scopes", tuple(self.device_scopes))
+        for scope in self.device_scopes:
+            _check_device_scope(scope)
+
+    def scope_of(self, granted: str, device_id: str | None) -> str:
+        """`granted` and, for a device with a name, the device scopes that are not in it yet."""
+        scopes = granted.split()
+        if device_id:
+            filled = [scope.replace("{device_id}", device_id) for scope in self.device_scopes]
+            scopes += [scope for scope in filled if scope not in scopes]
+        return " ".join(scopes)
 
     @property
     def base(self) -> str:
@@ -213,6 +227,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _check_device_scope(scope: str) -> None:
+    plain = scope.replace("{device_id}", "")
+    if not _SCOPE_TOKEN.fullmatch(scope) or "{" in plain or "}" in plain:
+        raise SettingsError(
+            "A device scope is one scope without spaces, with {device_id} where that belongs."
+        )
 
 
 def _check_unique(what: str, values: list[str]) -> None:

@@ -74,3 +74,18 @@ def test_every_token_has_its_own_jti(site):
     one, two = (_verify(each["access_token"], site.server.jwks)[1] for each in (first, second))
     assert one["jti"] != two["jti"]
     assert one["sub"] == two["sub"]
+
+
+def test_device_scopes_come_on_top_and_stay_over_a_refresh(start):
+    site = start(device_scopes=("mq.write:devices.{device_id}.*", "profile"))
+    token = site.pair(device_id="tv-1")
+    wanted = "telemetry:write profile mq.write:devices.tv-1.*"
+    assert token["scope"] == wanted
+    for _ in range(2):
+        token = site.refresh(token["refresh_token"]).json()
+        _, claims = _verify(token["access_token"], site.server.jwks)
+        assert claims["scope"] == token["scope"] == wanted
+    # Without a name there is nothing to fill in.
+    assert site.pair()["scope"] == "telemetry:write profile"
+    answer = site.post("/token", {"grant_type": "client_credentials"}, auth=("kiosk", "kiosk-secret"))
+    assert answer.json()["scope"].endswith("mq.write:devices.kiosk-7.*")

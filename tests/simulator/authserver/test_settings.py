@@ -36,6 +36,8 @@ def test_issuers_that_are_fine(issuer):
         (lambda: Settings(ISSUER, refresh_token_lifetime_s=0), "refresh_token_lifetime_s"),
         (lambda: Settings(ISSUER, refresh_grace_s=-1), "refresh_grace_s"),
         (lambda: Settings(ISSUER, audience=""), "audience"),
+        (lambda: Settings(ISSUER, device_scopes=["a b"]), "device scope"),
+        (lambda: Settings(ISSUER, device_scopes=["a.{device}"]), "device scope"),
         (lambda: Settings(ISSUER, clients=[Client("a"), Client("a")]), "client_id 'a' is given twice"),
         (
             lambda: Settings(ISSUER, people=[Person("a", "b"), Person("A", "c", sub="x")]),
