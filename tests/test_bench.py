@@ -27,6 +27,7 @@ EXPECTED = {
     "memory": (7, 2),
     "wakeups": (2, 1),
     "publish": (1, 0),
+    "telemetry": (10, 5),
     "install": (3, 0),
     "fleet-refresh": (6, 5),
     "kills": (3, 2),
@@ -42,7 +43,7 @@ def bench(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_quick_run_brings_every_figure(name: str) -> None:
-    if name in ("memory", "wakeups", "publish", "board"):
+    if name in ("memory", "wakeups", "publish", "telemetry", "board"):
         find_program("mosquitto")
     if name == "board":
         micropython.required()

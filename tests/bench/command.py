@@ -18,6 +18,7 @@ from bench import (
     publish,
     side_by_side,
     start,
+    telemetry,
     wakeups,
 )
 from bench.figures import Figure, Setting, Skipped
@@ -39,6 +40,9 @@ BENCHMARKS = {
     "memory": Benchmark(memory.measure, "memory of a paired and connected device, TLS everywhere"),
     "wakeups": Benchmark(wakeups.measure, "wake-ups a minute of a connected device that is idle"),
     "publish": Benchmark(publish.measure, "CPU of a published sample"),
+    "telemetry": Benchmark(
+        telemetry.measure, "the durable outbox: CPU, throughput, memory, bytes written, wake-ups"
+    ),
     "install": Benchmark(install.measure, "size of what is installed"),
     "fleet-refresh": Benchmark(
         fleet_refresh.measure, "how evenly 1,000 agents come back after what met all of them at once"
