@@ -309,7 +309,7 @@ class Agent:
     @property
     def backlog(self) -> int:
         """How many samples wait for the broker."""
-        return len(self._outbox)
+        return len(self._storing.outbox) if self._storing is not None else 0
 
     def emit(self, event: str, **fields: object) -> None:
         """Tell the listener, and once the device is paired also whoever looks at the display."""

@@ -58,7 +58,7 @@ class Greeting:
         return news
 
     async def run(self) -> None:
-        """Greet the broker. Raises TransportError when it does not answer, BrokerError for a refused status."""
+        """Greet the broker. Raises TransportError when it does not answer, BrokerError for the status."""
         await self.say_online()
         if self._topic_filter:
             await self._step(1, self._subscribe(self._topic_filter, 1))

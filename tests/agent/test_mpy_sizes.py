@@ -11,10 +11,10 @@ from support import micropython
 
 AGENT = micropython.ROOT / "agent"
 # Core and shell as they are, file by file: what `mip` brings to a board with room.
-TOTAL_LIMIT = 93 * 1024
+TOTAL_LIMIT = 100 * 1024
 FILE_LIMIT = 12 * 1024
 # All that `pairlet flash` puts on a board, the board's own half included; loading costs about as much heap.
-FLASHED_LIMIT = 111 * 1024
+FLASHED_LIMIT = 116 * 1024
 
 
 def compile_file(source: Path, target: Path, name: str) -> str:
@@ -87,7 +87,7 @@ def test_every_file_imports_from_its_mpy(compiled: Path, tmp_path: Path) -> None
         "print('all imported,', gc.mem_alloc(), 'bytes of heap in use')\n"
     )
     # No board has all of them in memory at a time: what is over is forgotten.
-    answer = micropython.run([script], path=[compiled], folder=tmp_path, heap="160k")
+    answer = micropython.run([script], path=[compiled], folder=tmp_path, heap="256k")
     print(micropython.description())
     print(answer.stdout)
     assert answer.returncode == 0, answer.stdout

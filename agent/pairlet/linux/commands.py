@@ -198,14 +198,21 @@ class Joined:
             mqtt=mqtt,
             logs=self.logs,
         )
+        what = (__version__, arguments.command, client.client_id, device.device_id, state_folder(config))
+        _log.info("pairlet %s %s: client %s, device %s, state in %s", *what)
+        ports, emit = self._watched(ports, emit, config, at_work)
+        self.agent = Agent(config, client, device, ports, emit)
+        if self.standing is not None:
+            self.standing.watch(self.agent)
+
+    def _watched(self, ports: Ports, emit: "Emit", config: Config, at_work: bool) -> "tuple[Ports, Emit]":
+        """Ports and listener, with a log and whoever knows how the agent stands in between where wanted."""
         self.standing: Standing | None = None
         self.status_line: StatusLine | None = None
         logged = None
         if _log.isEnabledFor(logging.INFO):
             from .log.joined import with_log
 
-            what = (__version__, arguments.command, client.client_id, device.device_id, state_folder(config))
-            _log.info("pairlet %s %s: client %s, device %s, state in %s", *what)
             ports, logged, emit = with_log(ports, emit)
         if at_work or logged is not None:
             from .standing.joined import with_standing
@@ -216,9 +223,7 @@ class Joined:
                 from .log import status
 
                 self.status_line = status.StatusLine(self.standing, logged)
-        self.agent = Agent(config, client, device, ports, emit)
-        if self.standing is not None:
-            self.standing.watch(self.agent)
+        return ports, emit
 
     def _hear_of_sensor(self, title: str, error: PairletError | None) -> None:
         if self.standing is not None:
