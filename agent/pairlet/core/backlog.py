@@ -50,7 +50,9 @@ class Backlog:
             self.reserved = found.note.reserved
             self.lost = found.note.lost
         self.unread = sum([segment.count for segment in self.segments])
-        self.useless = found.useless
+        # Files to be removed: what was left of writing, at once, and what is done with, once that is noted.
+        self.stale = found.useless
+        self._done: list[int] = []
         # Whether the newest segment ends with a whole frame and may grow.
         self._open = bool(self.segments) and not found.torn
         self._number = found.highest
@@ -173,7 +175,7 @@ class Backlog:
             await self.log.append(segment.number, data)
         except StoreError:
             if not segment.size:
-                self.useless.append(segment.number)
+                self.stale.append(segment.number)
             raise
         segment.size += len(data)
 
@@ -186,7 +188,7 @@ class Backlog:
         if self.reader is not None and self.reader.segment is segment:
             self.reader = None
         self.unread -= segment.count
-        self.useless.append(segment.number)
+        self._done.append(segment.number)
         if not self.segments:
             self._open = False
             return segment.count, self.next_number
@@ -196,15 +198,20 @@ class Backlog:
         """Remove the files of which nothing is wanted any more. Raises StoreError."""
         while len(self.segments) > 1 and self.segments[1].first <= self.mark:
             self.drop_oldest()
-        if self.useless:
-            useless = self.useless
-            await self.log.remove(useless)
-            self.useless = self.useless[len(useless) :]
+        self.stale += self._done
+        self._done = []
+        await self.remove_stale()
+
+    async def remove_stale(self) -> None:
+        """Remove what was left of writing, before anything else gets its numbers. Raises StoreError."""
+        if self.stale:
+            await self.log.remove(self.stale)
+            self.stale = []
 
     def replaced(self, index: int, merged: Segment) -> None:
         """The two segments at `index` went into `merged`; nothing of them was read."""
         for segment in self.segments[index : index + 2]:
-            self.useless.append(segment.number)
+            self._done.append(segment.number)
             self.unread -= segment.count
             if self.reader is not None and self.reader.segment is segment:
                 self.reader = None

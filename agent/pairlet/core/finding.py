@@ -57,7 +57,7 @@ class Found:
             if newer is not None:
                 segment.wall = newer.wall
                 if before and before[0] | APART - 1 != number | APART - 1:
-                    self._miss(self._scan(segment)[1], newer.first, before[2])
+                    self._miss(self._end_of(segment), newer.first, before[2])
             newer = segment
             before = head.before if head is not None else []
             self.segments.insert(0, segment)
@@ -117,6 +117,12 @@ class Found:
         segment.size = size
         return note, following or 0
 
+    def _end_of(self, segment: Segment) -> int:
+        try:
+            return self._scan(segment)[1]
+        except StoreError:
+            return segment.first
+
     def _miss(self, first: int, following: int, count: int) -> None:
         if following > first:
             self.vanished.append([min(count, following - first), first, following - 1])
@@ -129,8 +135,15 @@ class Found:
         for segment in segments:
             segment.count = segment.records
         if segments and segments[0].first < self.mark:
-            reader = Reader(self._log, segments[0], self._most)
-            segments[0].count = 0
-            while (found := reader.next()) is not None:
-                if found[0] >= self.mark and found[1][:1] != b"[":
-                    segments[0].count += 1
+            try:
+                self._count_wanted(segments[0])
+            except StoreError:
+                pass  # reading it will tell what is missing
+
+    def _count_wanted(self, segment: Segment) -> None:
+        reader = Reader(self._log, segment, self._most)
+        count = 0
+        while (found := reader.next()) is not None:
+            if found[0] >= self.mark and found[1][:1] != b"[":
+                count += 1
+        segment.count = count

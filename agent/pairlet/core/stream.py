@@ -62,7 +62,6 @@ class Stream:
         self._reserved = _ALL
         self._block = _RESERVED
         self._reserved_at = -_FAST_MS
-        self._accounted: int | None = None  # numbers from here on may be lost, which is not noted yet
         self._dirty_since: int | None = None  # when the disk began to know less than we do
         if backlog is not None:
             self._start(backlog)
@@ -72,7 +71,6 @@ class Stream:
         self._stored = self.seq
         self._cursor = backlog.mark
         self.lost = backlog.lost
-        self._accounted = backlog.next_number
         if self.seq > backlog.next_number:
             self.lose(RESTART, self.seq - backlog.next_number, backlog.next_number, self.seq - 1)
         for count, first, last in backlog.vanished:
@@ -159,8 +157,7 @@ class Stream:
         if self._backlog is None:
             return None
         if (
-            self._accounted is not None
-            or self.seq + _RESERVED // 2 > self._reserved
+            self.seq + _RESERVED // 2 > self._reserved
             or self._reserved == _ALL
             or 2 * self._bytes > self._most_bytes
             or len(self._queue) >= most_records
@@ -184,6 +181,7 @@ class Stream:
         if backlog is None:
             return
         wall = 0 if wall_ms is None else wall_ms // 1000
+        await backlog.remove_stale()
         self._forget_old(now, wall, bounds.age_ms)
         size = sum([len(entry[1]) for entry in self._unstored()])
         while backlog.size + size > bounds.disk_bytes and len(backlog.segments) > 1:
@@ -229,10 +227,8 @@ class Stream:
             self._block = min(2 * self._block, _MOST_RESERVED) if fast else _RESERVED
             self._reserved_at = now
             reserved = self.seq + self._block
-        accounted = self._accounted
-        if accounted is None:
-            unstored = entries or self._unstored(1)
-            accounted = unstored[0][0] if unstored else self.seq
+        unstored = entries or self._unstored(1)
+        accounted = unstored[0][0] if unstored else self.seq
         lost = dict(self.lost)
         for reason in reported:
             join_gap(lost, reason, *reported[reason])
@@ -245,7 +241,6 @@ class Stream:
             self._reserved = _ALL
             self._dirty_since = now if dirty_since is None else dirty_since
             raise
-        self._accounted = None
         self._reserved = reserved
         if taken:
             self._forget_stored(entries[:taken])

@@ -74,7 +74,7 @@ async def thin(backlog: "Backlog", index: int, reserved: int) -> None:
                 data = b""
         await backlog.log.append(merged.number, data)
     except StoreError:
-        backlog.useless.append(merged.number)
+        backlog.stale.append(merged.number)
         raise
     merged.size += len(data)
     backlog.replaced(index, merged)
