@@ -80,7 +80,7 @@ class Storing:
     async def _flush(self, final: bool) -> None:
         trouble = ""
         try:
-            await self.outbox.flush(final)
+            await self.outbox.flush(not final, final)
         except StoreError as error:
             trouble = str(error)
             # The same trouble each minute is one piece of news.

@@ -176,7 +176,7 @@ class Records:
         return Outbox(self.bounds, lambda name: SegmentFiles(STATE, name, sync=None))
 
     def prepare(self):
-        asyncio.run(self.open().flush(True))
+        asyncio.run(self.open().flush(final=True))
 
     def add(self, outbox):
         seq = outbox.add_sample(None, {"n": self.taken, "pad": "r" * (self.taken * 13 % 50)}, 0)
@@ -252,7 +252,7 @@ class Records:
         outbox = self.open()
         asyncio.run(outbox.flush())
         self.next = self.add(outbox)
-        asyncio.run(outbox.flush(True))
+        asyncio.run(outbox.flush(final=True))
 
     def judge_again(self):
         numbers, lost = self.found() or ([], set())

@@ -57,7 +57,7 @@ def test_a_long_absence_stays_within_the_flash():
     now = fill(outbox, 600)
     sizes = [os.stat(folder + "/outbox/" + name)[6] for name in names(folder)]
     assert sum(sizes) <= BOUNDS.disk_bytes + 1024 and len(sizes) <= 12
-    asyncio.run(outbox.flush(True))
+    asyncio.run(outbox.flush(final=True))
     gaps = outbox.gaps()
     kept = drained(start(folder), now)
     assert kept == sorted(kept) and kept[-1] == 599
@@ -70,7 +70,7 @@ def test_what_was_sent_leaves_the_flash():
     now = fill(outbox, 60)
     while (record := outbox.next(now)) is not None:
         outbox.acknowledge(record)
-    asyncio.run(outbox.flush(True))
+    asyncio.run(outbox.flush(final=True))
     assert len(names(folder)) == 1
     assert drained(start(folder)) == []
 

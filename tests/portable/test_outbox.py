@@ -29,7 +29,7 @@ class Device:
         return self.outbox
 
     def flush(self, final=False):
-        asyncio.run(self.outbox.flush(final))
+        asyncio.run(self.outbox.flush(final=final))
 
     def sample(self, count=1, step_ms=10 * SECOND):
         """Take samples, and flush when that is due; return the last number."""

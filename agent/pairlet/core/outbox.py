@@ -202,10 +202,11 @@ class Outbox:
                 due = at
         return due if due is None else max(due, self._again_at)
 
-    async def flush(self, final: bool = False) -> None:
+    async def flush(self, only_due: bool = False, final: bool = False) -> None:
         """Bring to the disk what only memory has; then no power cut takes it away. Raises StoreError.
 
-        `final`: the agent ends; nothing is added any more, so that no number is lost.
+        `only_due`: of the records only those of a stream where it is time for that. `final`: the agent
+        ends; nothing is added any more, so that no number is lost.
         """
         if self._flushing and not final:
             return
@@ -214,7 +215,7 @@ class Outbox:
         try:
             for stream in (self._events, self._samples):
                 try:
-                    await self._flush(stream, final)
+                    await self._flush(stream, only_due, final)
                 except StoreError as error:
                     trouble = trouble or error
             if self._aside is not None:
@@ -227,14 +228,14 @@ class Outbox:
             self._again_at = self._now + _AGAIN_MS
             raise trouble
 
-    async def _flush(self, stream: Stream, final: bool) -> None:
+    async def _flush(self, stream: Stream, only_due: bool, final: bool) -> None:
         now = self._now
         wall_ms = None if self._offset is None else now + self._offset
         reported: Gaps = {}
         for _, name, reason, gap in self._reports:
             if name == stream.name:
                 join_gap(reported, reason, gap[0], gap[1], gap[2])
-        await stream.flush(now, wall_ms, self._bounds[stream.name], reported, final)
+        await stream.flush(now, wall_ms, self._bounds[stream.name], reported, only_due, final)
         if stream is self._events:
             for report in self._reports:
                 if stream.is_stored(report[0]):

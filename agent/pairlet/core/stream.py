@@ -156,23 +156,31 @@ class Stream:
         """When flush() is wanted; None: all that there is to keep is kept."""
         if self._backlog is None:
             return None
-        if (
-            self.seq + _RESERVED // 2 > self._reserved
-            or self._reserved == _ALL
-            or 2 * self._bytes > self._most_bytes
-            or len(self._queue) >= most_records
-        ):
+        if self.seq + _RESERVED // 2 > self._reserved or self._reserved == _ALL:
             return now
-        since = self._dirty_since
-        for entry in self._unstored(1):
-            if since is None or entry[2] < since:
-                since = entry[2]
-        return None if since is None else since + flush_ms
+        due = self._records_due(now, flush_ms, most_records)
+        if self._dirty_since is not None:
+            other = self._dirty_since + flush_ms
+            return other if due is None else min(due, other)
+        return due
+
+    def _records_due(self, now: int, flush_ms: int, most_records: int) -> "int | None":
+        """When records are to be stored. Those that may be gone in a moment are not: they stay in memory."""
+        if 2 * self._bytes > self._most_bytes or len(self._queue) >= most_records:
+            return now
+        times = [entry[2] for entry in self._unstored(1)]
+        return min(times) + flush_ms if times else None
 
     async def flush(
-        self, now: int, wall_ms: "int | None", bounds: "Bounds", reported: "Gaps", final: bool = False
+        self,
+        now: int,
+        wall_ms: "int | None",
+        bounds: "Bounds",
+        reported: "Gaps",
+        only_due: bool = False,
+        final: bool = False,
     ) -> None:
-        """Store what only memory has; make room first. Raises StoreError.
+        """Store what only memory has, or of that `only_due`; make room first. Raises StoreError.
 
         `wall_ms`: Unix time if it can be trusted. `reported`: losses whose events are not safe yet.
         `final`: nothing is added from now on.
@@ -183,17 +191,17 @@ class Stream:
         wall = 0 if wall_ms is None else wall_ms // 1000
         await backlog.remove_stale()
         self._forget_old(now, wall, bounds.age_ms)
-        size = sum([len(entry[1]) for entry in self._unstored()])
+        due = self._records_due(now, bounds.flush_ms, bounds.flush_records)
+        entries = [] if only_due and (due is None or due > now) else self._unstored()
+        size = sum([len(entry[1]) for entry in entries])
         while backlog.size + size > bounds.disk_bytes and len(backlog.segments) > 1:
             if not await self._thin(now, wall, reported):
                 self._drop(NO_ROOM)
-        while True:
-            entries = self._unstored()
-            if not (entries or final or self.due(now, 0, 1) is not None):
-                break
+        if entries or final or self.due(now, 0, 1 << 30) is not None:
+            last = entries[-1][0] if entries else -1
             await self._store(entries, now, wall, reported, final)
-            if len(entries) == 0 or self._stored > entries[-1][0]:
-                break
+            while self._stored <= last and (entries := self._unstored()):
+                await self._store(entries, now, wall, reported, final)
         await backlog.remove_done()
 
     def is_stored(self, seq: int) -> bool:
