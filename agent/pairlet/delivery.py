@@ -74,6 +74,7 @@ class Delivery:
         self._tried: tuple[str, int] | None = None  # the last record that was refused
         self._tries = 0  # and how often in a row
         self._told: list[str] = []
+        self._refusal: BrokerError | None = None  # that another token may mend
         self._forbidden: tuple[str, int] | None = None  # refused with 0x87, with the token before this one
         self._window = _MOST  # how many records may be under way; the port's room counts as well
         self._acknowledged = 0  # and not told yet
@@ -102,16 +103,17 @@ class Delivery:
             self._attention.clear()
             await self._attention.wait()
 
-    def ended(self, now: int, is_planned: bool, hung_up: bool) -> None:
+    def ended(self, now: int, is_planned: bool, hung_up: bool) -> "BrokerError | None":
         """The connection is over; what was under way waits again.
 
         is_planned: it was ours to end, and the next one follows at once. hung_up: the broker closed it, and
-        there is no other reason for that than, perhaps, what it was sent.
+        there is no other reason for that than, perhaps, what it was sent. Returns a refusal that another
+        token may mend, or None.
         """
         self._is_open = False
         self._tell()
         under_way = [record for record, _ in self._under_way]
-        at_once = hung_up and not self._others
+        at_once = hung_up and not self._others and not self._refused
         if self._is_retaining and hung_up and self.say_retained.ended(now):
             tell_error(self._emit, BrokerError("the broker ends the connection for a retained message", 0x80))
         if under_way and now - self._under_way[-1][1] > _AT_ONCE_MS:
@@ -123,11 +125,18 @@ class Delivery:
             given_up = self.suspects.ended(under_way, at_once)
             if given_up is not None:
                 self._give_up(given_up, None)
-        if under_way or self._refused:
+        if self._refused:
+            try:
+                self._take_refusals(now)
+            except BrokerError:
+                pass  # some brokers say so and hang up: it is what this returns
+        if under_way:
             self._outbox.interrupted(now)
-        self._refused, self.retained, self._paused_until = [], [], None
+        self.retained, self._paused_until = [], None
         if self._echo is not None:
             self._echo.ended()
+        refusal, self._refusal = self._refusal, None
+        return refusal
 
     @property
     def oldest_sent_at(self) -> "int | None":
@@ -308,7 +317,8 @@ class Delivery:
             self._forbidden = key
             self._outbox.interrupted(now)
             self._tell_refusal(self._topic_name(record), code)
-            raise refusal(self._topic_name(record), code)
+            self._refusal = refusal(self._topic_name(record), code)
+            raise self._refusal
         # With a whole stream barred, somebody will have to mend the broker: all of it waits for that.
         is_patient = code == _QUOTA or (code == _FORBIDDEN and self._is_barred(record))
         self._tries = 0 if is_patient else self._tries + 1 if key == self._tried else 1

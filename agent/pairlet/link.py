@@ -225,23 +225,25 @@ class Link:
     async def _left(self, reason: str, code: "int | None") -> bool:
         """The broker ended the connection; True when the next may follow at once."""
         for_token = code in _TOKEN_REFUSED or (code is None and self._is_near_end())
-        await self._leave(reason, False, not for_token and code not in _NOT_FOR_A_MESSAGE)
-        return for_token and await self._has_other_token()
+        refusal = await self._leave(reason, False, not for_token and code not in _NOT_FOR_A_MESSAGE)
+        return (for_token or refusal is not None) and await self._has_other_token()
 
-    async def _leave(self, reason: str, is_planned: bool, hung_up: bool) -> None:
+    async def _leave(self, reason: str, is_planned: bool, hung_up: bool) -> "BrokerError | None":
+        """As Delivery.ended."""
         assert self.connected_at is not None
         if self._clock.now() - self.connected_at >= _STABLE_MS:
             self._backoff.reset()
             self._last_error = ""
             self._was_good = True
-        self._over(is_planned, hung_up)
+        refusal = self._over(is_planned, hung_up)
         await self._mqtt.disconnect()
         self._emit("mqtt_disconnected", reason=reason)
+        return refusal
 
-    def _over(self, planned: bool, hung_up: bool) -> None:
+    def _over(self, planned: bool, hung_up: bool) -> "BrokerError | None":
         in_greeting = self._greeting.ended(hung_up)
-        self._delivery.ended(self._clock.now(), planned, hung_up and not in_greeting)
         self.connected_at = None
+        return self._delivery.ended(self._clock.now(), planned, hung_up and not in_greeting)
 
     def _is_near_end(self) -> bool:
         token = self._token

@@ -193,6 +193,23 @@ def test_a_forbidden_record_gets_one_new_token_and_is_then_set_aside():
     assert assert_all_but(rig, 30, 4)
 
 
+def test_a_broker_may_refuse_and_hang_up():
+    # mosquitto, where its queues are not limited.
+    def accepts(message):
+        if seq_of(message) != 4:
+            return 0
+        rig.broker.kick()
+        return 0x87
+
+    rig = LinkRig(latency_ms=50)
+    rig.broker.accepts = accepts
+    rig.measure(30)
+    rig.run(30 * MINUTE)
+    assert len(rig.keeper.asked) == 1
+    assert [fields["from"] for fields in rig.told("dropped")] == [4]
+    assert assert_all_but(rig, 30, 4)
+
+
 def test_without_a_new_token_a_forbidden_record_is_kept():
     rig = LinkRig(accepts=lambda message: 0x87 if seq_of(message) == 4 else 0, latency_ms=50)
     rig.keeper.works = False

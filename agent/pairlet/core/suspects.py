@@ -45,7 +45,7 @@ class Suspects:
         `chance`: 0 to 255, anew each time: what cuts connections after a fixed time must not hit the
         suspect each time.
         """
-        step = self._tries - (self._needed() - len(_QUIET_MS))
+        step = self._tries - max(1, self._needed() - len(_QUIET_MS))
         if not self._suspects or step < 0:
             return 0
         quiet_ms = _QUIET_MS[step]
