@@ -3,13 +3,12 @@
 import os
 import random
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pairlet_sim.faultproxy import FaultProxy
 from support.agent_process import started
 from support.busy_agent import busy_agent, load, on_disk
 from support.cloud import CLIENT_ID, Cloud, cloud
@@ -17,7 +16,7 @@ from support.mosquitto import Mosquitto
 from support.processes import until
 from support.recorder import Recorder
 from support.small_disk import fill, small_disk
-from support.thread_loop import kept_open
+from support.spoilt_line import SpoiltLine, spoilt_line
 
 TELEMETRY, EVENTS = "devices/mast/telemetry", "devices/mast/event"
 KILLS = 6
@@ -26,14 +25,11 @@ MOST_UNSTORED = 500 + 400
 
 
 class Site:
-    """A broker behind a line that `obey` spoils, a recorder beside it, and a device that is paired."""
+    """A broker behind a line that can be spoilt, a recorder beside it, and a device that is paired."""
 
-    def __init__(self, state: Path, options: list[str], seen: Recorder, obey: Callable[[str], None]):
-        self.state, self.options, self.seen, self.obey = state, options + load(500), seen, obey
-
-    def progress(self, count: int) -> None:
-        """Wait until so many more samples have arrived."""
-        self.seen.wait_for_count(TELEMETRY, self.seen.count(TELEMETRY) + count)
+    def __init__(self, state: Path, options: list[str], line: SpoiltLine):
+        self.state, self.options = state, options + load(500)
+        self.seen, self.obey, self.progress = line.seen, line.obey, line.progress
 
     def stored(self, least: int) -> list[int]:
         """Wait until so many samples wait on the disk."""
@@ -53,14 +49,14 @@ def site(folder: Path, state: Path) -> Iterator[Site]:
     with (
         cloud(interval_s=1) as around,
         Mosquitto(folder) as broker,
-        kept_open(lambda: FaultProxy(("127.0.0.1", broker.port)), "faultproxy") as (proxy, loop),
         Recorder(broker.port, "devices/mast/#") as seen,
+        spoilt_line(broker.port, seen, TELEMETRY) as line,
     ):
         options = ["--issuer", around.issuer, "--client-id", CLIENT_ID, "--insecure-http"]
         options += ["--state-dir", str(state), "--set", "pairing.device_id=mast"]
-        options += ["--set", f"mqtt.url=mqtt://127.0.0.1:{proxy.port}"]
+        options += ["--set", f"mqtt.url=mqtt://127.0.0.1:{line.port}"]
         pair(around, options)
-        yield Site(state, options, seen, lambda words: loop.call(proxy.obey, words))
+        yield Site(state, options, line)
 
 
 def pair(around: Cloud, options: list[str]) -> None:

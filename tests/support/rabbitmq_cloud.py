@@ -12,6 +12,7 @@ from support.agent_process import AgentProcess, run, started
 from support.authserver_thread import RunningServer, authserver
 from support.mosquitto import Received, Subscriber
 from support.rabbitmq import WATCHER, WATCHER_PASSWORD, RabbitMQ, device_scopes
+from support.recorder import Recorder
 
 AUDIENCE = "test-broker"
 CLIENT_ID = "test-device"
@@ -31,6 +32,10 @@ class RabbitCloud:
     def approve(self, code: dict[str, Any]) -> None:
         """Walk the real pages for a `code` event."""
         walk(code["verification_uri_complete"], code["user_code"], _USERNAME, _PASSWORD)
+
+    def recorder(self, topic_filter: str) -> Recorder:
+        """Somebody else, who records what there is."""
+        return Recorder(self.broker.port, topic_filter, username=WATCHER, password=WATCHER_PASSWORD)
 
     def watcher(self, *filters: str, **more: Any) -> Subscriber:
         """Somebody else, who may see everything."""
