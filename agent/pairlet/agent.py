@@ -307,9 +307,9 @@ class Agent:
             await clock.sleep_until(due)
 
     @property
-    def backlog(self) -> int:
-        """How many samples wait for the broker."""
-        return len(self._storing.outbox) if self._storing is not None else 0
+    def storing(self) -> "Storing | None":
+        """What waits for the broker, and for the disk; None before there is anything."""
+        return self._storing
 
     def emit(self, event: str, **fields: object) -> None:
         """Tell the listener, and once the device is paired also whoever looks at the display."""

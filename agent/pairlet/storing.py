@@ -45,6 +45,8 @@ class Storing:
         self._emit = emit
         self._wanted = asyncio.Event()
         self._trouble = ""
+        # How often the disk has answered, well or not.
+        self.flushes = 0
 
     def look(self) -> None:
         """Something was added: there may be too much of it to wait."""
@@ -56,6 +58,11 @@ class Storing:
     def is_safe(self) -> bool:
         """Whether the disk has all that there is."""
         return self._keeps and not self._trouble
+
+    @property
+    def fails(self) -> bool:
+        """Whether there is a disk that took nothing when it was last tried."""
+        return self._keeps and self._trouble != ""
 
     async def run(self, stored: "Callable[[], None]") -> None:
         """Flush until cancelled; `stored()` is called after each time.
@@ -87,3 +94,4 @@ class Storing:
             if trouble != self._trouble:
                 tell_error(self._emit, error)
         self._trouble = trouble
+        self.flushes += 1

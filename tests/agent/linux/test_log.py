@@ -452,7 +452,7 @@ class Desk:
         raise AssertionError
 
     is_saved = True
-    backlog = 0
+    storing = None
 
     @property
     def keeper(self) -> "Desk":

@@ -28,6 +28,9 @@ class World:
         self.due: int | None = None
         self.is_saved = True
         self.backlog = 0
+        self.flush_at: int | None = None
+        self.flushes = 0
+        self.fails = False
         self.heard: list[str] = []
         self.standing = Standing(self._hear, self, broker=True, interval_ms=lambda: 10_000)
         self.standing.watch(self)
@@ -38,6 +41,20 @@ class World:
     @property
     def keeper(self) -> "World":
         return self
+
+    @property
+    def storing(self) -> Any:
+        return self
+
+    @property
+    def outbox(self) -> Any:
+        return self
+
+    def __len__(self) -> int:
+        return self.backlog
+
+    def flush_due(self, now: int) -> int | None:
+        return self.flush_at
 
     def refresh_at(self) -> int | None:
         return self.due
@@ -119,6 +136,10 @@ def test_a_life_in_lines() -> None:
     )
     tell("mqtt_connected")
     assert "trouble" not in world.says()
+    world.fails = True
+    assert "1 sample waits; they are in memory only: the disk takes nothing" in world.says()
+    world.fails, world.flush_at, world.flushes = False, world.time + 500, 3
+    assert world.standing.facts().disk_due_ms == 500 and world.standing.facts().disk_steps == 3
     world.is_saved = False
     assert "it is in memory only: the disk takes nothing" in world.says()
     world.token = None
@@ -231,6 +252,7 @@ STUCK = [
     (GOOD._replace(sampled_ms=21_000), "measuring", 60),
     (GOOD._replace(sampled_ms=None), "measuring", 60),
     (AWAY, "connecting to the broker", 180),
+    (GOOD._replace(disk_due_ms=0), "writing samples to the disk", 120),
     (GOOD._replace(backlog=1, acknowledged_ms=61_000), "delivering samples", 60),
     (GOOD._replace(backlog=1, acknowledged_ms=None), "delivering samples", 60),
 ]
@@ -254,7 +276,7 @@ def test_whoever_takes_a_step_now_and_then_is_not_stuck(facts: Facts, task: str)
     time = Time()
     judge = Judge(time)
     for number in range(1000):
-        steps = {"token_steps": number, "broker_steps": number, "samples": number}
+        steps = {"token_steps": number, "broker_steps": number, "samples": number, "disk_steps": number}
         assert judge.look(facts._replace(**steps)).stuck == ()
         time.now += 59
 
@@ -284,6 +306,7 @@ def test_what_was_stuck_and_gets_on_is_well_again() -> None:
     assert judge.look(behind).stuck == ()  # its grace begins anew
 
 
-def test_a_disk_that_takes_nothing_is_failing_and_no_reason_to_restart() -> None:
-    status, stuck = judged(GOOD._replace(is_saved=False))
+@pytest.mark.parametrize("facts", [GOOD._replace(is_saved=False), GOOD._replace(samples_saved=False)])
+def test_a_disk_that_takes_nothing_is_failing_and_no_reason_to_restart(facts: Facts) -> None:
+    status, stuck = judged(facts)
     assert status == FAILING and stuck == ()  # a restart would lose what is only in memory

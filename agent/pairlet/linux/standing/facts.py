@@ -14,7 +14,8 @@ class Facts(NamedTuple):
     renewed, negative when that was due. is_saved: whether what counts is on the disk.
     broker: whether one is configured. connected_ms, disconnected_ms: since when, whichever it is.
     token_wait_ms, broker_wait_ms: how long the agent has said it would wait, from now. token_steps,
-    broker_steps: counts that grow whenever it gets on with either, if only to the next failure.
+    broker_steps, disk_steps: counts that grow whenever it gets on with any, if only to the next failure.
+    samples_saved: whether the disk takes what waits. disk_due_ms: as refresh_in_ms, until that is written.
     """
 
     phase: str = STARTING
@@ -38,6 +39,9 @@ class Facts(NamedTuple):
     broker_wait_ms: int = 0
     token_steps: int = 0
     broker_steps: int = 0
+    disk_steps: int = 0
+    disk_due_ms: int | None = None
+    samples_saved: bool = True
     trouble: str = ""
     uptime_ms: int = 0
     published: int = 0

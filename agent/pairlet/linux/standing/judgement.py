@@ -70,12 +70,17 @@ def _delivery_is_behind(facts: Facts) -> bool:
     return since_ms > _ACKNOWLEDGED_MS
 
 
+def _disk_is_behind(facts: Facts) -> bool:
+    return facts.paired and facts.disk_due_ms is not None and facts.disk_due_ms <= 0
+
+
 # The graces cover one exchange with all its time limits, and a lock that another process holds.
 TASKS = (
     Task("renewing the token", _token_is_behind, lambda facts: facts.token_steps, 300),
     Task("polling for the code", _code_is_behind, lambda facts: facts.token_steps, 300),
     Task("measuring", _measuring_is_behind, lambda facts: facts.samples, 60),
     Task("connecting to the broker", _link_is_behind, lambda facts: facts.broker_steps, 180),
+    Task("writing samples to the disk", _disk_is_behind, lambda facts: facts.disk_steps, 120),
     Task("delivering samples", _delivery_is_behind, lambda facts: facts.published + facts.broker_steps, 60),
 )
 
@@ -110,7 +115,7 @@ class Judge:
         why = words.line(facts)
         if stuck:
             return Verdict(FAILING, f"{' and '.join(stuck)} does not get on; {why}", tuple(stuck))
-        if not facts.is_saved:
+        if not facts.is_saved or not facts.samples_saved:
             return Verdict(FAILING, why, ())
         ended = facts.token_left_ms is not None and facts.token_left_ms <= 0
         away = facts.broker and facts.connected_ms is None

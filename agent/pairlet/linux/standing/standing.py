@@ -10,6 +10,7 @@ from . import facts
 from .facts import Facts
 
 if TYPE_CHECKING:
+    from ...core.outbox import Outbox
     from ...core.token import Token
     from ...ports import Clock, Display, Sensors
 
@@ -43,6 +44,19 @@ class Keeper(Protocol):
     def refresh_at(self) -> int | None: ...
 
 
+class Storing(Protocol):
+    """What is asked of what keeps the samples that wait."""
+
+    @property
+    def outbox(self) -> "Outbox": ...
+
+    @property
+    def flushes(self) -> int: ...
+
+    @property
+    def fails(self) -> bool: ...
+
+
 class Watched(Protocol):
     """What is asked of an agent."""
 
@@ -50,7 +64,7 @@ class Watched(Protocol):
     def keeper(self) -> Keeper: ...
 
     @property
-    def backlog(self) -> int: ...
+    def storing(self) -> Storing | None: ...
 
 
 class Standing:
@@ -114,9 +128,10 @@ class Standing:
     def facts(self) -> Facts:
         """How the agent stands now."""
         now = self._clock.now()
-        keeper = self._agent.keeper if self._agent else None
-        token = keeper.token if keeper else None
-        refresh_at = keeper.refresh_at() if keeper else None
+        keeper = self._agent.keeper if self._agent is not None else None
+        storing = self._agent.storing if self._agent is not None else None
+        token = keeper.token if keeper is not None else None
+        refresh_at = keeper.refresh_at() if keeper is not None else None
         return Facts(
             phase=facts.WORKING if token is not None else _PHASES.get(self._screen.kind, facts.STARTING),
             doing=self._screen.message if token is None else "",
@@ -125,13 +140,16 @@ class Standing:
             token_has_end=token is not None and token.expires_in is not None,
             refresh_in_ms=_until(refresh_at, now),
             can_refresh=token is not None and token.refresh_token is not None,
-            is_saved=keeper.is_saved if keeper else True,
+            is_saved=keeper is None or keeper.is_saved,
             code_left_ms=_until(self._code_ends_at, now),
             broker=self._broker,
             connected_ms=_since(self._link_changed_at if self._is_connected else None, now),
             disconnected_ms=_since(None if self._is_connected else self._link_changed_at, now),
             broker_reason=self._broker_reason,
-            backlog=self._agent.backlog if self._agent else 0,
+            backlog=len(storing.outbox) if storing is not None else 0,
+            disk_due_ms=_until(storing.outbox.flush_due(now) if storing is not None else None, now),
+            disk_steps=storing.flushes if storing is not None else 0,
+            samples_saved=storing is None or not storing.fails,
             acknowledged_ms=_since(self._acknowledged_at, now),
             sampled_ms=_since(self._sampled_at, now),
             interval_ms=self._interval_ms(),

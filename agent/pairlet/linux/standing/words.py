@@ -63,6 +63,8 @@ def broker_words(facts: Facts) -> list[str]:
         again = f", trying again in {span(facts.broker_wait_ms)}" if facts.broker_wait_ms else ""
         words = [f"not connected to the broker{since}{reason}{again}"]
     words.append(_waiting(facts.backlog))
+    if not facts.samples_saved:
+        words.append("they are in memory only: the disk takes nothing")
     if facts.acknowledged_ms is not None:
         words.append(f"last acknowledged {span(facts.acknowledged_ms)} ago")
     if facts.dropped:
