@@ -180,7 +180,7 @@ class Mqtt:
 
     def _answer(self, session: Session, sent: "_Sent") -> None:
         """The PUBACK, if there is one: the oldest first, as the broker has taken them."""
-        if self._silent or session is not self._session or sent not in self._sent:
+        if self._loop.ended or self._silent or session is not self._session or sent not in self._sent:
             return
         message, world = sent.message, self._world
         if sent.code < 0x80 and not world.broker.publish(

@@ -224,9 +224,12 @@ class LinkWitness:
         self._asked = [asked for asked in self._asked if asked[:2] != (topic, payload)]
         if code == _FORBIDDEN:
             self._world.tokens.excused(process)
+        samples = self._of(process)
+        if topic.endswith("/event") and code < 0x80:
+            samples.acknowledged += 1
         if not topic.endswith("/telemetry"):
             return
-        seq, samples = json.loads(payload)["seq"], self._of(process)
+        seq = json.loads(payload)["seq"]
         if code < 0x80:
             samples.settle(seq, seq)
             samples.acknowledged += 1
