@@ -21,8 +21,8 @@ SAMPLES = 20000
 BOARD_SAMPLES = 1000
 # For an agent whose clock is so fast, or that skips what it waits for, a token ends every few seconds.
 LIFETIME_S = 120
-# What the board may lose at a power cut: what it takes in the 5 s until a flush, and while that goes on.
-BOARD_UNSTORED = 50 + 20
+# What a Pico W has left for programs. There is no TLS here: the faults about PUBACKs have to see them.
+HEAP = 187_072
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,10 @@ def everything_goes_wrong(line: SpoiltLine, broker: RabbitMQ) -> None:
         broker.suspend()
     broker.resume()
     line.progress(100)
+
+
+def broker_dies(line: SpoiltLine, broker: RabbitMQ) -> None:
+    """kill -9, and a restart."""
     with line.hurts():
         broker.kill()
     broker.start()
@@ -62,6 +66,7 @@ def test_every_fault_of_network_and_broker_on_linux(cloud: RabbitCloud, tmp_path
         with busy_agent(device.options + load(500)) as agent:
             line.progress(500)
             everything_goes_wrong(line, cloud.broker)
+            broker_dies(line, cloud.broker)
             seen.wait_for_count(topic, SAMPLES)
             agent.process.terminate()
             assert agent.end() == 0 and "Traceback" not in "".join(agent.errors)
@@ -91,8 +96,11 @@ def test_every_fault_of_network_and_broker_and_power_cuts_on_a_board(
         cloud.approve({"user_code": code[1], "verification_uri_complete": code[2]})
         line.progress(100)
         everything_goes_wrong(line, cloud.broker)
-        cuts = 2
-        for _ in range(cuts):
+        # What RabbitMQ takes to start would be hours for a board that skips them.
+        device.skip_idle(False)
+        broker_dies(line, cloud.broker)
+        device.skip_idle(True)
+        for _ in range(2):
             with line.hurts():
                 line.obey("blackhole")
             device.power_cut()
@@ -120,14 +128,14 @@ def board(cloud: RabbitCloud, line: SpoiltLine, flash: Path) -> Iterator[Virtual
         "oauth": {"issuer": cloud.running.issuer, "client_id": CLIENT_ID, "insecure_http": True},
         "mqtt": {"url": f"mqtt://127.0.0.1:{line.port}"},
         "pairing": {"device_id": "buoy"},
-        "telemetry": {"interval": "100ms", "flush": "5s"},
+        "telemetry": {"interval": "500ms", "flush": "20s", "buffer_bytes": 262144},
         "board": {"display": "ssd1306"},
     }
     write_flash(flash, config, b"")
     with (
         VirtualBoard(
             flash=flash,
-            heap=149 * 1024,
+            heap=HEAP,
             micropython=micropython.required(),
             networks={"home": "12345678"},
             skip_idle=True,
