@@ -314,6 +314,8 @@ class Agent:
     def emit(self, event: str, **fields: object) -> None:
         """Tell the listener, and once the device is paired also whoever looks at the display."""
         self._listener(event, **fields)
+        if self._storing is not None:
+            self._storing.look()  # what was acknowledged is to be noted on the disk
         message = describe(event, fields) if self.keeper.token is not None else ""
         if message:
             self.ports.display.show(Screen(RUNNING, message=message))

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 # What may be in memory where there is no disk.
 _MEMORY_BYTES = 65536
-# How often to look whether there is something to flush, when there was nothing.
-_LOOK_MS = 10000
 
 
 def make_outbox(config: "Settings", logs: "Logs | None") -> Outbox:
@@ -44,14 +42,16 @@ class Storing:
         self._clock = ports.clock
         self._emit = emit
         self._wanted = asyncio.Event()
+        # Until when run() sleeps unless it is woken, None: until then.
+        self._until: int | None = None
         self._trouble = ""
         # How often the disk has answered, well or not.
         self.flushes = 0
 
     def look(self) -> None:
-        """Something was added: there may be too much of it to wait."""
+        """Something was added or acknowledged: a flush may be due sooner than it was."""
         due = self.outbox.flush_due(self._clock.now())
-        if due is not None and due <= self._clock.now():
+        if due is not None and (self._until is None or due < self._until):
             self._wanted.set()
 
     @property
@@ -74,8 +74,11 @@ class Storing:
             due = outbox.flush_due(clock.now())
             if due is None or due > clock.now():
                 self._wanted.clear()
-                # What is added meanwhile is due later, or look() says so.
-                await first_of(wait_for(self._wanted), clock.sleep_until(due or clock.now() + _LOOK_MS))
+                self._until = due
+                if due is None:
+                    await self._wanted.wait()  # for days, on a device that measures that rarely
+                else:
+                    await first_of(wait_for(self._wanted), clock.sleep_until(due))
                 continue
             await self._flush(False)
             stored()
