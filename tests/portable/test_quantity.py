@@ -44,12 +44,14 @@ def test_a_name_of_no_known_ending_is_a_bare_number():
 
 
 def test_no_ending_is_hidden_by_one_before_it():
-    for ending, unit, device_class in _UNITS:
+    for line in _UNITS.strip().split("\n"):
+        ending, unit, device_class = [None if word == "-" else word for word in line.split(" ")]
         quantity = quantity_of("thing_" + ending)
         assert (quantity.ending, quantity.unit, quantity.device_class) == (ending, unit, device_class)
-    for ending, device_class in _THINGS:
+    for line in _THINGS.strip().split("\n"):
+        ending, device_class = line.split(" ")
         assert quantity_of("my_" + ending).device_class == device_class
-    for ending in _COUNTERS:
+    for ending in _COUNTERS.split(" "):
         assert quantity_of("my_" + ending).state_class == TOTAL_INCREASING
 
 

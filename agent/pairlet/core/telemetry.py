@@ -29,3 +29,7 @@ class Topics:
         self.telemetry = base + "/telemetry"
         self.event = base + "/event"
         self.status = base + "/status"
+        self.diagnostics = base + "/diagnostics"
+        # What comes before the name of a command.
+        self.commands = base + "/cmd/"
+        self.replies = base + "/reply/"
