@@ -12,6 +12,7 @@ EXIT_NETWORK = 5
 EXIT_REFUSED = 6
 EXIT_IDENTITY = 7
 EXIT_STORE = 8
+EXIT_RESTART = 9
 EXIT_INTERRUPTED = 130
 
 
@@ -133,6 +134,29 @@ class StoreError(PairletError):
 
     def _usual_advice(self) -> str:
         return "Check that the state folder exists, belongs to this user and has room."
+
+
+class CommandError(PairletError):
+    """A command from the broker is not carried out. `error`: a code for programs, such as "not_allowed".
+
+    What handles a command of the owner's own may raise it, too; sender and log get both.
+    """
+
+    def __init__(self, error: str, error_description: str):
+        super().__init__(error_description)
+        self.error = error
+
+    def _usual_advice(self) -> str:
+        return "Correct the command and send it again."
+
+
+class RestartError(PairletError):
+    """Not a fault: a command asks for the program to end and to be started again."""
+
+    exit_code = EXIT_RESTART
+
+    def _usual_advice(self) -> str:
+        return "What runs pairlet as a service starts it again; without one, start it yourself."
 
 
 _EXIT_CODES = {
