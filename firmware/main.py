@@ -9,7 +9,7 @@ import machine
 import network
 from pairlet.agent import Agent, Ports
 from pairlet.core.client import Client
-from pairlet.core.errors import ConfigError, PairletError
+from pairlet.core.errors import ConfigError, PairletError, RestartError
 from pairlet.core.screen import STARTING, TROUBLE, Screen
 from pairlet.core.secret import Secret
 from pairlet.core.wall import UNSET
@@ -19,7 +19,18 @@ from pairlet_board.button import BoardButton
 from pairlet_board.clock import BoardClock
 from pairlet_board.entropy import BoardEntropy
 from pairlet_board.memory import unload
-from pairlet_board.on_demand import TO_FIND, TO_PAIR, Http, Logs, Mqtt, Sensors, module
+from pairlet_board.on_demand import (
+    TO_ANNOUNCE,
+    TO_FIND,
+    TO_OBEY,
+    TO_PAIR,
+    Handlers,
+    Http,
+    Logs,
+    Mqtt,
+    Sensors,
+    module,
+)
 from pairlet_board.store import BoardStore
 from pairlet_board.watchdog import Watchdog
 from pairlet_board.wifi import Wifi
@@ -164,7 +175,10 @@ class Firmware:
             *(self.clock, http, self.display, self.store, self.entropy, sensors, self.button, mqtt),
             Logs("outbox"),
         )
-        return Agent(config, Client(client_id), device, ports, self._hear)
+        words = config.texts("commands.handlers")
+        handlers = Handlers(words, config.integer("commands.timeout")) if words else None
+        unload(TO_OBEY)
+        return Agent(config, Client(client_id), device, ports, self._hear, handlers)
 
     async def run(self) -> None:
         """Link, then time, then the agent: TLS can judge no certificate before the clock is set."""
@@ -184,6 +198,8 @@ class Firmware:
             gc.collect()
             try:
                 await first_of(self.agent.run(), self._unpair_on_long_press())
+            except RestartError:
+                machine.reset()
             except (PairletError, MemoryError) as error:
                 tell(self.display, error)
                 await self.clock.sleep_until(self.clock.now() + _RESTART_MS)
@@ -215,6 +231,10 @@ class Firmware:
             unload(TO_FIND)
         elif event in ("mqtt_connected", "refreshed"):
             unload(TO_PAIR)
+        elif event == "command":
+            unload(TO_OBEY)
+        elif event == "announced":
+            unload(TO_ANNOUNCE)
         elif event == "unpaired" and self.agent.ports.mqtt is not None:
             self.agent.ports.mqtt.was_unpaired = True
         # One line an event for whoever has the console open; the payload of none holds a secret.

@@ -7,10 +7,10 @@ from .core.backoff import Backoff
 from .core.errors import ConfigError, OAuthError, PairletError, ProtocolError, StoreError, UnpairedError
 from .core.screen import RUNNING, STARTING, Screen
 from .core.telemetry import Topics
-from .core.wall import SYNCED, UNSET
 from .drive import Patience, first_of, wait_for
 from .events import describe, tell_error
 from .keeper import TokenKeeper
+from .measuring import Measuring
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from .core.metadata import ServerMetadata
     from .core.token import Token
     from .device import Device
+    from .downlink import Downlink
     from .drive import Trouble
     from .events import Emit
     from .link import Link
+    from .ports import Handlers
     from .settings import Settings
     from .storing import Storing
 
@@ -49,10 +51,20 @@ _GRACE_S = 120
 class Agent:
     """Joins machines, keeper and link over the ports it is given.
 
-    `emit(event, **fields)` hears everything worth telling (see pairlet.events).
+    `emit(event, **fields)` hears everything worth telling (see pairlet.events). `handlers`: for commands
+    of the owner's own. `wants_code`: a command asked for a code, so that the next one waits for nobody.
+    `order`: the command that is to end the connection, "" for none.
     """
 
-    def __init__(self, config: "Settings", client: "Client", device: "Device", ports: Ports, emit: "Emit"):
+    def __init__(
+        self,
+        config: "Settings",
+        client: "Client",
+        device: "Device",
+        ports: Ports,
+        emit: "Emit",
+        handlers: "Handlers | None" = None,
+    ):
         self.config = config
         self.client = client
         self.device = device
@@ -67,18 +79,28 @@ class Agent:
         self.keeper = TokenKeeper(
             (account, client.client_id), ports.store, ports.clock, ports.entropy, self.emit
         )
+        self.measuring = Measuring(config, ports, self.emit)
         self._storing: Storing | None = None
         self._link: Link | None = None
+        self.handlers = handlers
+        self._downlink: Downlink | None = None
+        self.wants_code = False
+        self.order = ""
 
     def _make_link(self) -> "Link":
-        from .link import Link  # a board reads it in once there is a token to connect with
+        # A board reads them in once there is a token to connect with.
+        from .downlink import Downlink
+        from .link import Link
         from .login import Login
 
+        self.measuring.interval_ms()  # now, so that a board forgets soon what it takes to find out
         ports = self.ports
         assert self._storing is not None
-        return Link(
+        topics = Topics(self.config.text("mqtt.topic_prefix"), self.device.device_id)
+        self._downlink = Downlink(self, topics)
+        link = Link(
             ports.mqtt,
-            Topics(self.config.text("mqtt.topic_prefix"), self.device.device_id),
+            topics,
             Login(self.config, self.device.device_id),
             self._storing.outbox,
             self.keeper,
@@ -88,7 +110,10 @@ class Agent:
             self._renew,
             self.config.integer("mqtt.unacknowledged"),
             self.config.integer("mqtt.echo_check"),
+            self._downlink,
         )
+        self._downlink.link = link
+        return link
 
     async def pair(self, patience: "Patience | None" = None) -> "Token":
         """Pair once: show a code, wait for the person, keep the token.
@@ -148,7 +173,7 @@ class Agent:
                 ended = True
 
     async def _pair_first(self, ended: bool) -> None:
-        self._link = None  # what it takes is room that pairing needs
+        self._link = self._downlink = None  # what they take is room that pairing needs
         if self._storing is not None and self._storing.is_safe:
             self._storing = None
         # In a frame of its own: a name in run()'s would keep the module for ever.
@@ -175,9 +200,16 @@ class Agent:
             self._storing = Storing(self.config, self.ports, self.emit)
         storing = self._storing
         link = self._link = self._link or self._make_link()
+        downlink = self._downlink
+        assert downlink is not None
+        measuring = self.measuring.run(storing.outbox, self._sample_taken)
+        work = [self._keep_fresh(), link.run(), measuring, storing.run(link.outbox_filled)]
+        if downlink.announcer is not None:
+            work.append(downlink.announcer.run())
         try:
-            await first_of(self._keep_fresh(), link.run(), self._measure(), storing.run(link.outbox_filled))
+            await first_of(*work)
         finally:
+            downlink.close()
             await link.close()
             await storing.finish()
 
@@ -186,6 +218,10 @@ class Agent:
         clock, keeper = self.ports.clock, self.keeper
         backoff = Backoff(5000, 120000, self.ports.entropy.random_bytes(4))
         while True:
+            if self.order:
+                from .ordering import follow
+
+                await follow(self)
             due = keeper.refresh_at()
             if due is None:
                 due = keeper.token.expires_at if keeper.token else None
@@ -199,7 +235,8 @@ class Agent:
             elif await self._alone(self._renewed):
                 backoff.reset()
             else:
-                await self._pause("refresh", backoff.delay_ms())
+                keeper.changed.clear()
+                await first_of(self._pause("refresh", backoff.delay_ms()), wait_for(keeper.changed))
 
     async def _spread_start(self) -> None:
         """Wait a little, by chance: devices that lost their power together must not come back as one."""
@@ -287,24 +324,21 @@ class Agent:
         if error is not None and pause_ms > 0:
             self.emit("waiting", what="server", ms=pause_ms)
 
-    async def _measure(self) -> None:
-        """Take a sample each interval, counted from the start so that it does not drift."""
-        clock = self.ports.clock
-        interval_ms = self.config.integer("telemetry.interval")
-        assert self._link is not None and self._storing is not None
-        outbox = self._storing.outbox
-        due = clock.now()
-        while True:
-            wall = clock.wall()
-            t = None if wall.state == UNSET else 1000 * wall.seconds
-            values = await self.ports.sensors.read()
-            if t is not None and wall.state == SYNCED:
-                outbox.clock_is(t, clock.now())
-            outbox.add_sample(t, values, clock.now())
-            self._storing.look()
-            self._link.outbox_filled()
-            due = max(due + interval_ms, clock.now())
-            await clock.sleep_until(due)
+    def _sample_taken(self, values: "dict[str, int | float]") -> None:
+        assert self._link is not None and self._downlink is not None and self._storing is not None
+        self._storing.look()
+        self._link.outbox_filled()
+        if self._downlink.announcer is not None:
+            self._downlink.announcer.measured(values)
+
+    def give_order(self, name: str) -> None:
+        """Have the command `name` (restart, unpair, re-pair) done, once its reply has had its time."""
+        self.order = name
+        self.keeper.changed.set()
+
+    def backlog(self) -> int:
+        """How many samples wait for the broker."""
+        return 0 if self._storing is None else len(self._storing.outbox)
 
     @property
     def storing(self) -> "Storing | None":
@@ -316,6 +350,8 @@ class Agent:
         self._listener(event, **fields)
         if self._storing is not None:
             self._storing.look()  # what was acknowledged is to be noted on the disk
+        if event == "mqtt_disconnected" and self._downlink is not None:
+            self._downlink.disconnected(str(fields.get("reason")))
         message = describe(event, fields) if self.keeper.token is not None else ""
         if message:
             self.ports.display.show(Screen(RUNNING, message=message))

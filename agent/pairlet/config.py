@@ -55,6 +55,16 @@ SETTINGS = {
     "telemetry.buffer_age": Setting(AGE, 30 * 86400000, "how long it may wait"),
     "telemetry.flush": Setting(FLUSH, [120000, 500], "when to write what waits to the disk"),
     "telemetry.replay_rate": Setting(INTEGER, 500, "old samples to send a second, 0: as many as it takes"),
+    "commands.allow": Setting(
+        TEXTS, ["ping", "report-now", "set-interval"], "which commands from the broker to obey"
+    ),
+    "commands.handlers": Setting(TEXTS, None, "commands of your own, as module:function"),
+    "commands.timeout": Setting(DURATION, 30000, "how long a handler may take"),
+    "homeassistant.discovery": Setting(FLAG, False, "tell Home Assistant about this device"),
+    "homeassistant.prefix": Setting(TEXT, "homeassistant", "Home Assistant's discovery prefix"),
+    "homeassistant.status_topic": Setting(
+        TEXT, None, "where it says online; its prefix and /status unless set"
+    ),
     "display.name": Setting(TEXT, "auto", "auto, terminal, plain, serial or none"),
     "display.port": Setting(TEXT, None, "the serial display's port, such as /dev/ttyUSB0"),
     "display.baudrate": Setting(INTEGER, 115200, "the serial display's speed"),
@@ -75,6 +85,11 @@ _CHOICES = {
     "pairing.start": ("always", "prompt"),
 }
 
+# What a list may hold.
+_MEMBERS = {
+    "commands.allow": ("ping", "re-pair", "report-now", "restart", "set-interval", "unpair"),
+}
+
 _LOWEST = {
     "mqtt.keep_alive": 5000,
     "mqtt.unacknowledged": 2000,
@@ -82,6 +97,7 @@ _LOWEST = {
     "telemetry.interval": 100,
     "telemetry.buffer_bytes": 1024,
     "telemetry.buffer_age": 60000,
+    "commands.timeout": 100,
     "display.baudrate": 300,
     "pairing.codes": 1,
 }
@@ -152,6 +168,10 @@ def _checked(name: str, value: object, where: str) -> object:
     choices = _CHOICES.get(name)
     if choices and kept not in choices:
         raise ConfigError(f"{where}: {name} is '{kept}'", "Use one of: " + ", ".join(choices) + ".")
+    if name in _MEMBERS and isinstance(kept, list):
+        for member in kept:
+            if member not in _MEMBERS[name]:
+                raise _unknown_member(name, member, where)
     lowest = _LOWEST.get(name)
     if lowest is not None and isinstance(kept, int) and kept < lowest:
         least = f"{lowest / 1000:g} s" if setting.kind in (DURATION, AGE) else str(lowest)
@@ -272,6 +292,12 @@ def _unknown(name: str, known: "list[str]", where: str) -> ConfigError:
     best = nearest(name, known)
     advice = f"Did you mean {best}?" if best else "README.md lists what there is."
     return ConfigError(f"{where}: there is no setting '{name}'", advice)
+
+
+def _unknown_member(name: str, member: str, where: str) -> ConfigError:
+    best = nearest(member, list(_MEMBERS[name]))
+    advice = f"Did you mean {best}?" if best else "Use some of: " + ", ".join(_MEMBERS[name]) + "."
+    return ConfigError(f"{where}: {name} holds '{member}'", advice)
 
 
 def nearest(word: str, known: "list[str]") -> "str | None":

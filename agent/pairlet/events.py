@@ -1,8 +1,9 @@
 """What the agent tells whoever listens: an event's name and its fields, named as in the RFCs.
 
 code, paired, denied, expired, refreshed, token, unpaired, mqtt_connected, mqtt_disconnected,
-published, dropped, error, and recovered (what: a sensor that had failed); the command line's --json
-prints them one a line. And waiting (what, ms), for logs alone: what is tried again, and when.
+published, dropped, command (name, id, ok, error), error, and recovered (what: a sensor that had failed);
+the command line's --json prints them one a line. And for logs alone waiting (what, ms): what is tried
+again, and when; and announced (count): what Home Assistant is told.
 """
 
 from .core.errors import OAuthError, PairletError

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Greeting:
     """Says "online" and subscribes. Each is left out for a while when the broker hangs up on it each time.
 
-    topic_filter: what to subscribe to with QoS 1, "" for nothing. echo: see EchoCheck. limit_ms: how long to
+    topic_filters: what to subscribe to with QoS 1. echo: see EchoCheck. limit_ms: how long to
     wait for an acknowledgement. tell(error): hears what is refused.
     """
 
@@ -31,7 +31,7 @@ class Greeting:
         mqtt: "Mqtt",
         topics: "Topics",
         clock: "Clock",
-        topic_filter: str,
+        topic_filters: list[str],
         echo: "EchoCheck | None",
         limit_ms: int,
         tell: "Callable[[PairletError], None]",
@@ -39,13 +39,16 @@ class Greeting:
         self._mqtt = mqtt
         self._status = topics.status
         self._clock = clock
-        self._topic_filter = topic_filter
         self._echo = echo
         self._limit_ms = limit_ms
         self._tell = tell
         self._retains = True
         self._is_refused = False
-        self._steps = (Step(), Step(), Step())
+        # The status, and what is subscribed to: each with its QoS.
+        self._subscriptions = [(topic_filter, 1) for topic_filter in topic_filters]
+        if echo is not None:
+            self._subscriptions.append((echo.topic_name, 0))
+        self._steps = [Step() for _ in range(1 + len(self._subscriptions))]
         self._doing: int | None = None  # which of them
 
     def status(self, payload: bytes) -> Message:
@@ -60,10 +63,8 @@ class Greeting:
     async def run(self) -> None:
         """Greet the broker. Raises TransportError when it does not answer, BrokerError for the status."""
         await self.say_online()
-        if self._topic_filter:
-            await self._step(1, self._subscribe(self._topic_filter, 1))
-        if self._echo is not None:
-            await self._step(2, self._subscribe(self._echo.topic_name, 0))
+        for number, (topic_filter, qos) in enumerate(self._subscriptions):
+            await self._step(1 + number, self._subscribe(topic_filter, qos))
 
     async def say_online(self) -> None:
         """As a part of run(), and whenever it is to be seen that the broker is well."""
@@ -76,7 +77,7 @@ class Greeting:
             return False
         if hung_up and self._steps[doing].ended(self._clock.now()):
             verb = "subscribe to" if doing else "publish to"
-            what = (self._status, self._topic_filter, self._echo.topic_name if self._echo else "")[doing]
+            what = self._subscriptions[doing - 1][0] if doing else self._status
             message = (
                 f"the broker hangs up when this device wants to {verb} {what}; it is left out for an hour"
             )

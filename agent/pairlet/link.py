@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from .ports import Clock, Entropy, Mqtt
 
     class Downlink(Protocol):
-        """What takes messages that come in. `topic_filter` is subscribed to with QoS 1 after each connect."""
+        """What takes messages that come in. `topic_filters` are subscribed to after each connect."""
 
-        topic_filter: str
+        topic_filters: list[str]
 
         async def receive(self, message: Message) -> None:
             """Act on a message, one at a time; it may call Link.reply(). Never raises."""
@@ -100,8 +100,8 @@ class Link:
 
             self._echo = EchoCheck(topics.telemetry, echo_every)
         self._delivery = Delivery(mqtt, topics, outbox, clock, entropy, emit, limit_ms, self._echo)
-        topic_filter = "" if downlink is None else downlink.topic_filter
-        self._greeting = Greeting(mqtt, topics, clock, topic_filter, self._echo, limit_ms, self._tell)
+        filters = [] if downlink is None else downlink.topic_filters
+        self._greeting = Greeting(mqtt, topics, clock, filters, self._echo, limit_ms, self._tell)
         self._backoff = Backoff(1000, _LONGEST_PAUSE_MS, entropy.random_bytes(4), _FIRST_PAUSE_MS)
         self._renewed = asyncio.Event()
         self._turn = asyncio.Lock()  # held while there is a connection, or may not be one

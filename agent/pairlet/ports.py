@@ -161,3 +161,16 @@ class Button(Protocol):
 
     async def pressed(self) -> None:
         """Return when it is pressed."""
+
+
+class Handlers(Protocol):
+    """What commands of the owner's own do (table [commands] of the configuration)."""
+
+    def names(self) -> list[str]:
+        """The commands that there are handlers for."""
+
+    async def call(self, name: str, arguments: dict[str, object]) -> object:
+        """Have `name` carried out; return what its handler returns.
+
+        Raises CommandError whatever goes wrong in there, and when it takes too long.
+        """

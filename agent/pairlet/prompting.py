@@ -27,7 +27,11 @@ async def pair_with_people(agent: "Agent", ended: bool) -> None:
     """
     codes = agent.config.integer("pairing.codes")
     left, fresh = codes, True
-    if agent.config.text("pairing.start") == "prompt" or (ended and not agent.config.flag("pairing.renew")):
+    wanted, agent.wants_code = agent.wants_code, False
+    prompts = agent.config.text("pairing.start") == "prompt" or (
+        ended and not agent.config.flag("pairing.renew")
+    )
+    if prompts and not wanted:
         # Somebody asked for a code that is under way; for another one nobody did.
         left, fresh = 1 if is_under_way(agent) else 0, False
     kind = UNPAIRED

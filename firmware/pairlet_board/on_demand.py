@@ -29,10 +29,18 @@ TO_PAIR = TO_FIND + [
     "pairlet.refreshing", "pairlet.core.device_grant", "pairlet.core.refresh_grant",
     "pairlet.core.revocation", "pairlet.core.token_record", "pairlet.core.answer",
     "pairlet.core.json_object", "pairlet.broker_profiles", "pairlet.core.finding", "pairlet.core.thinning",
+    "pairlet.remote_settings",
 ]  # fmt: skip
+TO_OBEY = [
+    "pairlet.commanding", "pairlet.ordering", "pairlet.handling", "pairlet.core.command",
+    "pairlet.core.handlers", "pairlet.core.json_object", "pairlet.remote_settings", "pairlet.unpairing",
+    "pairlet_board.handlers",
+]  # fmt: skip
+TO_ANNOUNCE = ["pairlet.core.homeassistant", "pairlet.core.quantity", "pairlet.core.json_object"]
 TO_PUBLISH = [
     "pairlet.link", "pairlet.greeting", "pairlet.delivery", "pairlet.login", "pairlet.echo_check",
-    "pairlet.core.suspects", "pairlet.core.step", "pairlet.core.mqtt",
+    "pairlet.core.suspects", "pairlet.core.step", "pairlet.core.mqtt", "pairlet.downlink",
+    "pairlet.announcing",
     "pairlet_board.mqtt", "pairlet_board.mqtt_session", "pairlet_board.mqtt_packets",
     "pairlet.storing", "pairlet.core.outbox", "pairlet.core.stream", "pairlet.core.backlog",
     "pairlet.core.segments", "pairlet.core.frames", "pairlet.core.payload", "pairlet_board.log",
@@ -146,6 +154,30 @@ class Logs:
         from pairlet_board.log import SegmentFiles
 
         return SegmentFiles(self._folder, name)
+
+
+class Handlers:
+    """The port Handlers: functions in modules on the board, `words` as commands.handlers has them."""
+
+    def __init__(self, words: "list[str]", timeout_ms: int):
+        """Raises ConfigError. No module is read in before its command comes."""
+        from pairlet.core.handlers import handlers_of
+
+        self._handlers = handlers_of(words)
+        self._timeout_ms = timeout_ms
+
+    def names(self) -> "list[str]":
+        """See pairlet.ports.Handlers."""
+        return [handler[0] for handler in self._handlers]
+
+    async def call(self, name: str, arguments: "dict[str, object]") -> object:
+        """See pairlet.ports.Handlers."""
+        from .handlers import call
+
+        for command, module_name, function_name in self._handlers:
+            if command == name:
+                return await call(module_name, function_name, arguments, self._timeout_ms)
+        return None
 
 
 def make_context(config: "Any", table: str) -> "SSLContext | None":

@@ -22,7 +22,7 @@ HEAPS = {
     "test_link_downlink": "1M",
     "test_link_echo": "1M",
     "test_clock_states": "2M",  # as test_agent, over hours
-    "test_keeping": "4M",  # as test_agent, with several agents at once
+    "test_keeping": "6M",  # as test_agent, with several agents at once
     "test_pace": "2M",  # as test_agent, over hours
     "test_revocation": "2M",  # as test_agent
     "test_trouble": "4M",  # as test_agent, over whole days
@@ -30,6 +30,8 @@ HEAPS = {
     "test_resume_cuts": "4M",
     "test_prompting": "4M",
     "test_following": "4M",
+    "test_downlink": "4M",
+    "test_announcing": "4M",
     "test_proximity": "256k",  # the agent compiled from source, in the middle of a run
     "test_json_object": "192k",  # builds answers of 25 KB in one piece
     "test_outbox": "2M",  # a disk in memory with hundreds of records

@@ -42,9 +42,8 @@ def section(title: str) -> str:
 
 
 def test_every_key_is_there_and_no_other() -> None:
-    told = re.findall(
-        r"`((?:wifi|board|oauth|mqtt|telemetry|pairing|display|health|store)\.\w+)`", section("config.json")
-    )
+    tables = "wifi|board|oauth|mqtt|telemetry|pairing|display|health|store|commands|homeassistant"
+    told = re.findall(rf"`((?:{tables})\.\w+)`", section("config.json"))
     assert set(told) == own_keys() | set(SETTINGS)
 
 

@@ -28,7 +28,7 @@ BUTTON = 14
 class Scene:
     """Server, broker, a subscriber and a board that is ready to be switched on."""
 
-    def __init__(self, folder, server, mosquitto, subscriber, ca, **changes):
+    def __init__(self, folder, server, mosquitto, subscriber, ca, files=None, **changes):
         self.server, self.mosquitto, self.subscriber = server, mosquitto, subscriber
         self.flash = folder / "flash.bin"
         config = {
@@ -40,7 +40,7 @@ class Scene:
         }
         for table, keys in changes.items():
             config.setdefault(table, {}).update(keys)
-        write_flash(self.flash, config, ca.pem)
+        write_flash(self.flash, config, ca.pem, more=files)
 
     @contextlib.contextmanager
     def board(self, heap=HEAP):

@@ -7,7 +7,7 @@ from pairlet.core.mqtt import Message
 class Downlink:
     """Keeps what it is given and answers each message, after `takes_ms`."""
 
-    topic_filter = "devices/d1/cmd/+"
+    topic_filters = ["devices/d1/cmd/+"]
 
     def __init__(self, takes_ms=0, retained=0):
         self.rig = None

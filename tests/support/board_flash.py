@@ -24,15 +24,17 @@ def write_flash(
     *,
     boot: bytes = b"",
     firmware: Mapping[str, bytes] | None = None,
+    more: Mapping[str, bytes] | None = None,
 ) -> None:
     """Make the flash file `path` with firmware, config.json and ca.pem; `boot`: a boot.py.
 
-    `firmware`: its files by path, None: `compiled()`.
+    `firmware`: its files by path, None: `compiled()`. `more`: further files by their paths.
     """
     files = {"lib/" + name: data for name, data in (firmware or compiled()).items()}
     files["main.py"] = b"import pairlet_main\npairlet_main.main()\n"
     files["config.json"] = json.dumps(config).encode()
     files["ca.pem"] = ca
+    files.update(more or {})
     if boot:
         files["boot.py"] = boot
     path.write_bytes(filled(files, micropython.required()))

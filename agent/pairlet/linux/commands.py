@@ -13,7 +13,7 @@ from .. import __version__
 from ..agent import Agent, Ports
 from ..config import Config
 from ..core.client import Client
-from ..core.errors import ConfigError, PairletError, StoreError
+from ..core.errors import ConfigError, PairletError, RestartError, StoreError
 from ..core.secret import Secret
 from ..core.token import Token
 from ..device import Device, identify
@@ -32,6 +32,7 @@ from .store import FileStore
 if TYPE_CHECKING:
     from ..events import Emit
     from ..ports import Mqtt
+    from ..settings import Settings
     from . import segment_files
     from .log.status import StatusLine
     from .sensors.choice import Choice
@@ -43,7 +44,7 @@ _PLACES = ("pairlet.toml", "~/.config/pairlet/pairlet.toml", "/etc/pairlet/pairl
 # Settings that name a file or folder: in a configuration file they start from where that file is.
 _PATHS = ("oauth.client_secret_file", "oauth.ca_file", "mqtt.ca_file", "store.dir")
 # Somebody waits for these commands: after so many failures in a row they say what is wrong.
-_TRIES = 3
+TRIES = 3
 
 
 def configuration(arguments: argparse.Namespace, file: Path | None) -> Config:
@@ -143,7 +144,7 @@ def secret_of(config: Config) -> Secret | None:
     return Secret(text)
 
 
-def _ca_file(config: Config, table: str) -> str | None:
+def _ca_file(config: "Settings", table: str) -> str | None:
     name = config.text(table + ".ca_file") or config.text("oauth.ca_file")
     return str(_expanded(name)) if name else None
 
@@ -184,8 +185,8 @@ class Joined:
             # Only the agent at work pays for these imports.
             from .segment_files import SegmentFolder
 
-            sensors = choice.open(lambda: config.integer("telemetry.interval"), self._hear_of_sensor)
-            mqtt = _mqtt(config, device)
+            sensors = choice.open(self._interval_ms, self._hear_of_sensor)
+            mqtt = open_mqtt(config, device)
             self.logs = SegmentFolder(state_folder(config) / "outbox", writes=True)
         ports = Ports(
             clock=SystemClock(),
@@ -217,13 +218,16 @@ class Joined:
         if at_work or logged is not None:
             from .standing.joined import with_standing
 
-            ports, self.standing = with_standing(ports, emit, lambda: config.integer("telemetry.interval"))
+            ports, self.standing = with_standing(ports, emit, self._interval_ms)
             emit = self.standing
             if logged is not None:
                 from .log import status
 
                 self.status_line = status.StatusLine(self.standing, logged)
         return ports, emit
+
+    def _interval_ms(self) -> int:
+        return self.agent.measuring.interval_ms()
 
     def _hear_of_sensor(self, title: str, error: PairletError | None) -> None:
         if self.standing is not None:
@@ -250,7 +254,8 @@ def _display_name(config: Config) -> str:
     return "plain" if shared and sys.stderr.isatty() else name
 
 
-def _mqtt(config: Config, device: Device) -> "Mqtt":
+def open_mqtt(config: "Settings", device: Device) -> "Mqtt":
+    """The port Mqtt as configured; nothing is connected yet. Raises ConfigError."""
     from ..login import profile_of
     from .mqtt import PahoMqtt
 
@@ -273,7 +278,7 @@ async def pair(arguments: argparse.Namespace, output: Output) -> int:
     """Pair once."""
     joined = Joined(arguments, output, shown=True)
     try:
-        await joined.agent.pair(Patience(_TRIES))
+        await joined.agent.pair(Patience(TRIES))
     finally:
         joined.display.close()
     return 0
@@ -291,6 +296,9 @@ async def run(arguments: argparse.Namespace, output: Output) -> int:
     try:
         reports.start()
         await joined.agent.run()
+    except RestartError as wanted:
+        output.say(f"pairlet: {wanted}. {wanted.advice}")
+        return wanted.exit_code
     finally:
         reports.stop()
         if joined.logs is not None:
@@ -337,7 +345,7 @@ async def exec_command(arguments: argparse.Namespace, output: Output) -> int:
 async def _usable_token(arguments: argparse.Namespace, output: Output) -> Token:
     joined = Joined(arguments, output)
     try:
-        return await joined.agent.usable_token(Patience(_TRIES))
+        return await joined.agent.usable_token(Patience(TRIES))
     finally:
         if joined.status_line is not None:
             joined.status_line.say()
@@ -350,7 +358,7 @@ async def unpair(arguments: argparse.Namespace, output: Output) -> int:
     agent = joined.agent
     known = agent.keeper.load() is not None or agent.revocation_is_pending()
     try:
-        trouble = await agent.unpair(Patience(_TRIES))
+        trouble = await agent.unpair(Patience(TRIES))
     finally:
         joined.display.close()
     if trouble is None:

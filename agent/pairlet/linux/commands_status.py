@@ -27,6 +27,8 @@ async def status(arguments: argparse.Namespace, output: Output) -> int:
         "has_refresh_token": False,
         "not_granted": "",
         "revocation_pending": False,
+        "telemetry_interval": config.integer("telemetry.interval") / 1000,
+        "telemetry_interval_set_remotely": False,
     }
     stored = True
     if folder.exists():
@@ -48,7 +50,8 @@ def _stored(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     """What the state folder holds. Raises StoreError."""
     joined = Joined(arguments, output)
     joined.display.close()
-    found: Token | None = joined.agent.keeper.load()
+    agent = joined.agent
+    found: Token | None = agent.keeper.load()
     remaining_ms = found.remaining_ms(SystemClock().now()) if found else None
     return {
         "paired": found is not None,
@@ -57,7 +60,9 @@ def _stored(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
         "expires_in": None if remaining_ms is None else remaining_ms // 1000,
         "has_refresh_token": found is not None and found.refresh_token is not None,
         "not_granted": found.not_granted(joined.agent.config.text("oauth.scope")) if found else "",
-        "revocation_pending": joined.agent.revocation_is_pending(),
+        "revocation_pending": agent.revocation_is_pending(),
+        "telemetry_interval": agent.measuring.interval_ms() / 1000,
+        "telemetry_interval_set_remotely": agent.measuring.interval_ms() != agent.measuring.configured_ms,
     }
 
 
@@ -71,6 +76,10 @@ def _in_words(output: Output, said: dict[str, Any], live: dict[str, Any] | None,
             output.line("No agent is at work with it. Run: pairlet run.")
     if said["not_granted"]:
         output.line(f"Asked for, but not granted: {said['not_granted']}.")
+    if said["telemetry_interval_set_remotely"]:
+        output.line(
+            f"A command has set the interval to {said['telemetry_interval']:g} s. To undo: pairlet reset."
+        )
     if said["revocation_pending"]:
         output.line("The server has still to be told of an un-pairing. Run: pairlet unpair.")
 

@@ -17,7 +17,8 @@ more commands, from the extra `simulator` (pip install 'pairlet[simulator]'):
             conformance, to test clients of other makers with
 
 exit codes: 0 done, 2 usage or configuration, 3 access denied, 4 code expired, 5 network,
-  6 refused by the server, 7 TLS or identity, 8 store, 130 interrupted
+  6 refused by the server, 7 TLS or identity, 8 store, 9 a command asked for a restart,
+  130 interrupted
 """
 
 
@@ -64,6 +65,17 @@ def parser() -> argparse.ArgumentParser:
         "unpair",
         "revoke the grant and forget the token",
         "Tells the server that the grant is over (RFC 7009) and removes the token from this device.",
+    )
+    command(
+        "forget",
+        "clear what the broker retains of this device",
+        "Removes the device from Home Assistant, and its status from the broker. Stop the agent first: "
+        "one that runs publishes them again.",
+    )
+    command(
+        "reset",
+        "forget the settings that came over MQTT",
+        "Measures as often as pairlet.toml says again, whatever a command has set.",
     )
     add_flash(commands)
     add_service(commands)

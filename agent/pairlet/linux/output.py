@@ -10,7 +10,7 @@ from typing import TextIO
 from ..core.errors import PairletError
 
 # What the agent tells for its log alone; the others are a contract with whoever reads --json.
-_FOR_LOGS = ("waiting",)
+_FOR_LOGS = ("waiting", "announced")
 
 
 class Output:

@@ -24,7 +24,7 @@ BOARD = (
 )
 DISPLAYS = ("ssd1306", "console", "terminal")
 # Tables of pairlet.toml that mean nothing on a board.
-_NOT_THERE = ("store", "display", "homeassistant")
+_NOT_THERE = ("store", "display")
 _CA_FILES = ("oauth", "mqtt")
 _KEY_ADVICE = "Put the key into a file of its own, and nothing else."
 

@@ -10,6 +10,7 @@ _log = logging.getLogger("pairlet.agent")
 
 _LEVELS = {
     "published": logging.DEBUG,
+    "announced": logging.DEBUG,
     "error": logging.WARNING,
     "denied": logging.WARNING,
     "expired": logging.WARNING,
@@ -76,6 +77,11 @@ def _dropped(fields: dict[str, Any]) -> str:
     return f"{fields['count']} samples dropped, number {fields['from']} to {fields['to']}"
 
 
+def _command(fields: dict[str, Any]) -> str:
+    outcome = "done" if fields["ok"] else f"not done: {fields['error']}"
+    return f"command {fields['name']}: {outcome}"
+
+
 def _error(fields: dict[str, Any]) -> str:
     return f"{fields['error_description'] or fields['error']}. {fields.get('advice', '')}".strip()
 
@@ -102,5 +108,7 @@ _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "dropped": _dropped,
     "recovered": lambda fields: f"{fields['what']} is well again",
     "waiting": _waiting,
+    "command": _command,
+    "announced": lambda fields: f"{fields['count']} messages for Home Assistant",
     "error": _error,
 }

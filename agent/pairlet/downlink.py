@@ -1,0 +1,94 @@
+"""What comes in from the broker: the part that is always there.
+
+What a command takes (pairlet.commanding) is read in with the first one: a board forgets it again.
+"""
+
+import asyncio
+
+from .core.errors import PairletError
+from .events import RENEWED, tell_error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from .agent import Agent
+    from .announcing import Announcer
+    from .core.mqtt import Message
+    from .core.telemetry import Topics
+    from .link import Link
+
+# What waited at the broker comes at once after a connect. It is of no concern if the device was hardly away.
+_QUEUED_MS = 10000
+_AWAY_MS = 60000
+
+
+class Downlink:
+    """The hooks of a Link: `topic_filters`, receive(), connected(). `link` is set by who joins the two.
+
+    `recent`: commands of this run, the newest last, as (name, id, outcome): None while it runs, "" if it
+    went well, else the error's code. `running`: names of handlers at work.
+    """
+
+    def __init__(self, agent: "Agent", topics: "Topics"):
+        self.agent = agent
+        self.topics = topics
+        self.link: Link | None = None
+        self.recent: list[tuple[str, str, str | None]] = []
+        self.running: list[str] = []
+        self.announcer: Announcer | None = None
+        self.topic_filters: list[str] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._parted_at: int | None = None
+        if agent.config.texts("commands.allow") or agent.handlers is not None:
+            self.topic_filters.append(topics.commands + "+")
+        if agent.config.flag("homeassistant.discovery"):
+            from . import announcing
+
+            self.announcer = announcing.Announcer(self)
+            self.topic_filters.append(self.announcer.births)
+
+    # ---- the hooks of the link -------------------------------------------------------------
+
+    async def receive(self, message: "Message") -> None:
+        """Take what the broker has brought. Never raises but for a cancellation."""
+        if message.topic_name.startswith(self.topics.commands):
+            try:
+                from .commanding import obey
+
+                await obey(self, message)
+            except MemoryError:
+                tell_error(self.agent.emit, PairletError("there is not enough memory for a command"))
+        elif self.announcer is not None:
+            self.announcer.receive(message)
+
+    def connected(self) -> "list[Message]":
+        """What to publish now: what Home Assistant knows the device by, as far as it is new."""
+        return [] if self.announcer is None else self.announcer.news()
+
+    def disconnected(self, reason: str) -> None:
+        """The connection has ended."""
+        if self.announcer is not None:
+            self.announcer.disconnected()
+        # When nobody noticed for a while, it was there for the last time when something was acknowledged.
+        seen = None if reason == RENEWED or self.link is None else self.link.last_acknowledged_at
+        self._parted_at = self.agent.ports.clock.now() if seen is None else seen
+
+    def close(self) -> None:
+        """Stop what handlers are at."""
+        for task in self._tasks:
+            task.cancel()
+
+    # ---- for those who carry commands out --------------------------------------------------
+
+    def may_be_late(self) -> bool:
+        """Whether what comes now may have waited at the broker while the device was away."""
+        since = self.link.connected_at if self.link is not None else None
+        if since is None or self.agent.ports.clock.now() - since > _QUEUED_MS:
+            return False
+        return self._parted_at is None or bool(since - self._parted_at > _AWAY_MS)
+
+    def begin(self, work: "Coroutine[object, object, None]") -> None:
+        """Let `work` go on by itself, until the link is given up."""
+        self._tasks = [task for task in self._tasks if not task.done()]
+        self._tasks.append(asyncio.create_task(work))
