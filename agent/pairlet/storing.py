@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # What may be in memory where there is no disk.
 _MEMORY_BYTES = 65536
+# Less would be full of notes.
+_LEAST_ON_DISK = 8192
 
 
 def make_outbox(config: "Settings", logs: "Logs | None") -> Outbox:
@@ -29,7 +31,8 @@ def make_outbox(config: "Settings", logs: "Logs | None") -> Outbox:
     room = config.integer("telemetry.buffer_bytes")
     flush_ms, records = config.numbers("telemetry.flush")
     memory = min(room, _MEMORY_BYTES if logs is None else logs.memory_bytes)
-    bounds = Bounds(room, memory, config.integer("telemetry.buffer_age"), flush_ms, records)
+    age_ms = config.integer("telemetry.buffer_age")
+    bounds = Bounds(max(room, _LEAST_ON_DISK), memory, age_ms, flush_ms, records)
     return Outbox(bounds, logs, config.integer("telemetry.replay_rate"))
 
 
@@ -42,8 +45,7 @@ class Storing:
         self._clock = ports.clock
         self._emit = emit
         self._wanted = asyncio.Event()
-        # Until when run() sleeps unless it is woken, None: until then.
-        self._until: int | None = None
+        self._until: int | None = None  # when run() looks again, if nobody calls it before
         self._trouble = ""
         # How often the disk has answered, well or not.
         self.flushes = 0
@@ -52,6 +54,7 @@ class Storing:
         """Something was added or acknowledged: a flush may be due sooner than it was."""
         due = self.outbox.flush_due(self._clock.now())
         if due is not None and (self._until is None or due < self._until):
+            self._until = due
             self._wanted.set()
 
     @property

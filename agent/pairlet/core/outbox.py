@@ -194,6 +194,7 @@ class Outbox:
 
     def flush_due(self, now: int) -> "int | None":
         """When flush() has something to do, or None."""
+        self._now = now
         due = now if self._trouble is not None else None
         for stream in (self._events, self._samples):
             bounds = self._bounds[stream.name]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .clock import RIGHT, DeviceClock
 from .disk import Disk
+from .logs import Logs
 from .process import RUN, Process
 from .system_calls import PowerCut, SystemCalls, store_module
 from .weather import MINUTE_MS, SECOND_MS
@@ -34,6 +35,7 @@ class Device:
         self._world = world
         self._chance = chance
         self.disk = Disk()
+        self.outbox_disk = Disk()  # another folder: what is safe in one says nothing of the other
         self._calls = SystemCalls(self.disk, self._before_call, self._after_call, self._replaced)
         self._store = store_module(self._calls, chance)
         self.powered = False
@@ -63,6 +65,10 @@ class Device:
         store = self._store.FileStore(folder)
         store.is_shared = self._world.era.is_shared
         return store
+
+    def new_logs(self, process: Process) -> Logs:
+        """The logs of the outbox, for `process`."""
+        return Logs(self.outbox_disk, process.loop, self._before_call, self._world.outbox.kept)
 
     # ---- power ----
 
@@ -98,6 +104,7 @@ class Device:
         for process in list(self.processes):
             self._lose(process)
         self.disk.sync_all()
+        self.outbox_disk.sync_all()
         self.powered = False
         self.power_on()
 
@@ -107,8 +114,8 @@ class Device:
         if not self.powered:
             return
         self.powered = False
-        lost = self.disk.cut_power(self._chance)
-        world.note("power", "is cut; the disk has lost %s", lost)
+        lost = self.disk.cut_power(self._chance), self.outbox_disk.cut_power(self._chance)
+        world.note("power", "is cut; the disk has lost %s and of the outbox %s", *lost)
         off_ms = int(SECOND_MS * (6 * 60 * MINUTE_MS / SECOND_MS) ** self._chance.random())
         world.trouble("power", world.schedule.now + off_ms)
         self.broke_at.append(world.schedule.now)
@@ -139,6 +146,8 @@ class Device:
     def _lose(self, process: Process) -> None:
         """The process is no more, from this moment on."""
         process.loop.die()
+        if process.command == RUN:
+            self._world.outbox.dies()
         self.processes.remove(process)
         self._calls.forget(process.loop)
         self._world.gone(process)

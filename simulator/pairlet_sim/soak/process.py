@@ -35,6 +35,7 @@ class Process:
         self.button = Button(self.loop)
         self.mqtt = Mqtt(self, world) if world.era.sample_ms and command == RUN else None
         self.clock = Clock(self.loop, world.device.clock)
+        self._agent: Agent | None = None
         self._world = world
         self._task: asyncio.Task[None] | None = None
         world.schedule.soon(self.loop, self._begin, ())
@@ -48,7 +49,7 @@ class Process:
         store = device.new_store(FOLDER)
         config = world.config
         entropy = Entropy(world.entropy, self.loop)
-        agent = Agent(
+        agent = self._agent = Agent(
             config,
             Client("tv"),
             identify(config, store, entropy, "kitchen", self._hear),
@@ -61,7 +62,7 @@ class Process:
                 sensors=Sensors(self._measured),
                 button=self.button,
                 mqtt=self.mqtt,
-                logs=None,
+                logs=device.new_logs(self) if self.mqtt is not None else None,
             ),
             self._hear,
         )
@@ -82,8 +83,10 @@ class Process:
             self._world.shown(self, screen)
 
     def _measured(self) -> None:
-        if not self.loop.ended:
-            self._world.link.taken(self)
+        # The witnesses know a sample by the number that it gets in a moment.
+        storing = self._agent._storing if self._agent is not None else None
+        if not self.loop.ended and storing is not None:
+            self._world.taken(self, storing.outbox._samples.seq)
 
     def _unheard(self, message: str, error: "BaseException | None") -> None:
         if not isinstance(error, PowerCut):

@@ -17,6 +17,7 @@ from .model.person import Person
 from .network import Fate, Network
 from .process import RUN, UNPAIR, Process, describe_error
 from .rules.link import LinkWitness
+from .rules.outbox import OutboxWitness
 from .rules.polling import PollWitness, retry_after_ms
 from .rules.tokens import TokenWitness
 from .rules.wellbeing import judge_wellbeing, stops_in_time
@@ -78,6 +79,7 @@ class World:
         self.polls = PollWitness(self)
         self.tokens = TokenWitness(self)
         self.link = LinkWitness(self)
+        self.outbox = OutboxWitness(self)
         self.wire = WireWitness(self)
         self.writes = WriteWitness(self)
 
@@ -282,9 +284,15 @@ class World:
 
     def _received(self, topic: str, payload: bytes) -> None:
         self.tally.counts["messages"] += 1
+        self.outbox.arrived(topic, payload)
 
     def _mourned(self, password: str, reason: str) -> None:
         self.link.mourned(password, reason)
+
+    def taken(self, process: Process, seq: int) -> None:
+        """The agent measures: its sample gets the number `seq`."""
+        self.link.taken(process, seq)
+        self.outbox.taken(seq)
 
     def unheard(self, message: str, error: "BaseException | None") -> None:
         """asyncio complains: an exception that nobody took."""
@@ -306,6 +314,7 @@ class World:
         if process.command == RUN:
             self.polls.begins(process)
             self.link.begins(process)
+            self.outbox.begins(process)
         self.asked_to_unpair = self.asked_to_unpair or process.command == UNPAIR
 
     def gone(self, process: Process) -> None:
@@ -317,6 +326,8 @@ class World:
         """A process has come to its own end."""
         self.note(process.words(), "%s", describe_error(error))
         self.judge(raises_only_typed_errors, error)
+        if process.command == RUN:
+            self.outbox.stopped(error)
         self.device.ended(process)
         if process.command == RUN:
             self.tally.counts["ends of the agent"] += 1
@@ -332,6 +343,7 @@ class World:
         self.tokens.disk_refuses = True
         self.device.broke_at.append(self.schedule.now)
         self.writes.disk_fails()
+        self.outbox.disk_fails()
 
     def disk_settled(self) -> None:
         """What a power cut would leave may have changed."""

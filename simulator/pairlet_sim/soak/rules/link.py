@@ -111,7 +111,7 @@ class _Samples:
     """
 
     def __init__(self) -> None:
-        self.taken = 0
+        self.taken: int | None = None  # the number after the newest, None: it has not measured
         self.owed = 0
         self.following = 0
         self.acknowledged = 0
@@ -122,7 +122,13 @@ class _Samples:
     @property
     def waiting(self) -> int:
         """How many are in the outbox."""
-        return self.taken - self.owed - len(self._done)
+        return 0 if self.taken is None else self.taken - self.owed - len(self._done)
+
+    def take(self, seq: int) -> None:
+        """A sample gets its number. Those below the first are what earlier processes have left."""
+        if self.taken is None:
+            self.owed = self.following = seq
+        self.taken = seq + 1
 
     def settle(self, first: int, last: int) -> None:
         """These are acknowledged, or dropped."""
@@ -168,9 +174,9 @@ class LinkWitness:
         samples = self._samples.get(process)
         return samples.waiting if samples else 0
 
-    def taken(self, process: "Process") -> None:
+    def taken(self, process: "Process", seq: int) -> None:
         """It measures."""
-        self._of(process).taken += 1
+        self._of(process).take(seq)
         self.taken_at = self._world.schedule.now
 
     def _of(self, process: "Process") -> _Samples:
@@ -215,7 +221,9 @@ class LinkWitness:
         self._world.judge(keeps_to_the_window, len(self._asked), _WINDOW)
         if topic.endswith("/telemetry"):
             seq, samples = json.loads(payload)["seq"], self._of(process)
-            self._world.judge(skips_no_sample, seq, samples.following)
+            self._world.outbox.sent(seq)
+            if samples.taken is not None:
+                self._world.judge(skips_no_sample, seq, samples.following)
             if seq == samples.following:
                 samples.follow(seq + 1)
 
@@ -225,16 +233,16 @@ class LinkWitness:
         if code == _FORBIDDEN:
             self._world.tokens.excused(process)
         samples = self._of(process)
-        if topic.endswith("/event") and code < 0x80:
+        if code < 0x80 and topic.endswith(("/telemetry", "/event")):
             samples.acknowledged += 1
         if not topic.endswith("/telemetry"):
             return
         seq = json.loads(payload)["seq"]
         if code < 0x80:
             samples.settle(seq, seq)
-            samples.acknowledged += 1
         else:
             samples.codes.setdefault(seq, []).append(code)
+            self._world.outbox.refused(seq)
 
     def left(self, process: "Process") -> None:
         """It closes the connection, perhaps in the middle of a publish."""
@@ -257,7 +265,9 @@ class LinkWitness:
                 says_published_only_after_the_acknowledgement, samples.published, samples.acknowledged
             )
         elif event == "dropped":
-            self._dropped(samples, fields)
+            world.outbox.dropped(fields)
+            if fields["stream"] == "telemetry":
+                self._dropped(samples, fields)
         elif event == "mqtt_disconnected":
             self._disconnected(fields["reason"] == "the token was renewed")
         elif event == "paired":
@@ -269,8 +279,8 @@ class LinkWitness:
         if fields["reason"] == "refused":
             codes = samples.codes.get(first, [])
             self._world.judge(gives_up_only_what_is_refused, first, count, codes)
-        else:
-            waiting = samples.waiting
+        elif fields["reason"] in ("no room", "thinned"):
+            waiting = count + self._world.outbox.waiting
             self._world.judge(drops_only_without_room, count, waiting, self._world.era.buffer_bytes)
         samples.settle(first, last)
 

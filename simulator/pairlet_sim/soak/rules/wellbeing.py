@@ -100,4 +100,5 @@ def judge_wellbeing(world: "World") -> None:
     if token.said and not tokens.doubtful and now - token.issued > 2 * MINUTE_MS:
         world.judge(is_connected, world.broker.session is not None)
         world.judge(has_published_what_waited, world.link.waiting(agent))
+        world.outbox.settled()
     world.judge(measures, now - world.link.taken_at, world.era.sample_ms)
