@@ -39,7 +39,6 @@ def everything_goes_wrong(line: SpoiltLine, broker: RabbitMQ) -> None:
     line.spoil("hold-pubacks")
     line.spoil("cut-before-puback 5", 4)
     line.spoil("blackhole")
-    line.spoil("lose")
     with line.hurts():
         broker.suspend()
     broker.resume()
@@ -51,7 +50,6 @@ def broker_dies(line: SpoiltLine, broker: RabbitMQ) -> None:
     with line.hurts():
         broker.kill()
     broker.start()
-    line.progress(100)
 
 
 @pytest.mark.timeout(300)
@@ -66,6 +64,7 @@ def test_every_fault_of_network_and_broker_on_linux(cloud: RabbitCloud, tmp_path
         with busy_agent(device.options + load(500)) as agent:
             line.progress(500)
             everything_goes_wrong(line, cloud.broker)
+            line.spoil("lose")
             broker_dies(line, cloud.broker)
             seen.wait_for_count(topic, SAMPLES)
             agent.process.terminate()
@@ -100,9 +99,10 @@ def test_every_fault_of_network_and_broker_and_power_cuts_on_a_board(
         device.skip_idle(False)
         broker_dies(line, cloud.broker)
         device.skip_idle(True)
+        line.progress(100)
         for _ in range(2):
-            with line.hurts():
-                line.obey("blackhole")
+            line.obey("hold-pubacks")
+            line.until_held(2)
             device.power_cut()
             line.obey("pass")
             device.power_on()

@@ -34,6 +34,10 @@ class SpoiltLine:
         yield
         until(lambda: self._proxy.accepted >= before + times, "the device to try anew")
 
+    def until_held(self, count: int) -> None:
+        """Wait until so many PUBACKs are held back."""
+        until(lambda: self._proxy.down.held >= count, f"{count} PUBACKs")
+
     def progress(self, count: int) -> None:
         """Wait until so many more samples have arrived."""
         self.seen.wait_for_count(self.topic, self.seen.count(self.topic) + count)
