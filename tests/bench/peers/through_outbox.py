@@ -23,6 +23,7 @@ from pairlet.linux.clock import SystemClock
 from pairlet.linux.entropy import SystemEntropy
 from pairlet.linux.mqtt import PahoMqtt
 from pairlet.linux.segment_files import SegmentFolder
+from pairlet.login import Login
 from pairlet.storing import Storing
 from samples import BEGIN_MS, VALUES
 
@@ -61,8 +62,9 @@ class Source:
         self.told = asyncio.Event()
         self.storing = Storing(Config.from_tables(tables, "bench"), ports, self.hear)
         self.outbox = self.storing.outbox
+        login = Login(Config({}), "bench")
         self.link = Link(
-            mqtt, Topics("devices/bench", "bench"), "bench", self.outbox, Keeper(), clock, ports.entropy,
+            mqtt, Topics("devices/bench", "bench"), login, self.outbox, Keeper(), clock, ports.entropy,
             self.hear, self.renew,
         )  # fmt: skip
         self.connected = asyncio.Event()
@@ -72,6 +74,7 @@ class Source:
         if event == "mqtt_connected":
             self.connected.set()
         elif event == "published":
+            self.storing.look()  # as the agent does: what was acknowledged is to be noted
             self.told.set()
         elif event != "waiting":
             raise SystemExit(f"unexpected: {event} {fields}")
@@ -89,7 +92,7 @@ class Source:
             self.add(number)
             if number % _FILLED_AT_ONCE == 0:
                 await self.outbox.flush()
-        await self.outbox.flush(True)
+        await self.outbox.flush(final=True)
 
     async def live(self, count: int) -> None:
         """Measure and publish."""
@@ -113,6 +116,13 @@ class Source:
         await self.told.wait()
 
 
+def end(running: "asyncio.Future[object]") -> None:
+    """The agent's parts never end by themselves: whoever asks must not wait for what can't come."""
+    if not running.cancelled():
+        print(f"through_outbox.py: {running.exception()!r}", file=sys.stderr, flush=True)
+        os._exit(1)
+
+
 async def main(port: str, folder: str) -> None:
     """Obey lines until stdin ends."""
     source = Source(port, folder)
@@ -121,6 +131,7 @@ async def main(port: str, folder: str) -> None:
         word, count = line.split()
         if word == "connect":
             running = asyncio.gather(source.link.run(), source.storing.run(source.link.outbox_filled))
+            running.add_done_callback(end)
             await source.connected.wait()
             print("connected", flush=True)
             continue

@@ -34,7 +34,7 @@ async def outbox(online: bool, folder: Path, count: int) -> int:
     for number in range(count):
         while (due := kept.flush_due(now)) is not None and due < now + _INTERVAL_MS:
             now = max(now, due)
-            await kept.flush()
+            await kept.flush(only_due=True)
         now = (number + 1) * _INTERVAL_MS
         kept.add_sample(BEGIN_MS + now, VALUES, now)
         if online:
@@ -45,7 +45,7 @@ async def outbox(online: bool, folder: Path, count: int) -> int:
                 record = kept.next(now)
         else:
             payload += 120
-    await kept.flush(True)
+    await kept.flush(final=True)
     return payload
 
 
