@@ -138,3 +138,62 @@ def test_un_pairing_and_pairing_anew_from_afar(simulated: Cloud, broker: Mosquit
         numbers = [json.loads(one.payload)["seq"] for one in remote.of("telemetry")]
         assert list(dict.fromkeys(numbers)) == list(range(len(set(numbers))))
         assert [event["event"] for event in agent.events].count("code") == 2
+
+
+DOOR = """
+import time
+from pairlet.core.errors import CommandError
+
+def on_open_door(arguments):
+    print("opening")
+    if arguments.get("pin") != 1234:
+        raise CommandError("wrong_pin", "the pin is not right")
+    return {"opened": True}
+
+def on_hang(arguments):
+    time.sleep(3600)
+
+def on_fail(arguments):
+    raise KeyError("the secret")
+"""
+
+
+def test_commands_of_the_owner_s_own(simulated: Cloud, broker: Mosquitto, tmp_path: Path) -> None:
+    (tmp_path / "my_door.py").write_text(DOOR)
+    names = ["my_door:on_open_door", "my_door:on_hang", "my_door:on_fail"]
+    (tmp_path / "pairlet.toml").write_text(f'[commands]\nhandlers = {names}\ntimeout = "500ms"\n')
+    words = options(simulated, broker, tmp_path, telemetry__interval="300ms")
+    words = ["--config", str(tmp_path / "pairlet.toml"), *words]
+    with Remote(broker) as remote, started("run", *words) as agent:
+        pair(simulated, agent)
+        agent.wait_for("published")
+        # One that may have waited could open a door that nobody wants open any more.
+        assert remote.insist("open-door", id="1", pin=1234) == {"id": "1", "ok": True, "opened": True}
+        assert remote.ask("open-door", id="1", pin=1234)["repeated"] is True
+        assert remote.ask("open-door", id="2", pin=1)["error"] == "wrong_pin"
+        remote.send("hang", id="3")
+        assert remote.ask("ping")["ok"] is True
+        assert remote.next_reply("hang", 0)["error"] == "timeout"
+        failed = remote.ask("fail", id="4")
+        assert failed["error"] == "failed" and "KeyError" in failed["error_description"]
+        agent.process.terminate()
+        assert agent.end() == 0
+        assert "secret" not in "".join(agent.errors) + str(failed)
+
+
+def test_what_waited_while_the_device_was_away(simulated: Cloud, broker: Mosquitto, tmp_path: Path) -> None:
+    words = options(simulated, broker, tmp_path, commands__allow=EVERYTHING, telemetry__interval="300ms")
+    with Remote(broker) as remote:
+        with started("run", *words) as agent:
+            pair(simulated, agent)
+            agent.wait_for("published")
+            agent.process.terminate()
+            assert agent.end() == 0
+        # The broker keeps them for a session that is away.
+        remote.send("restart", id="r")
+        remote.send("set-interval", id="i", interval=0.4)
+        with started("run", *words) as agent:
+            agent.wait_for("published")
+            assert remote.next_reply("restart", 0)["error"] == "stale"
+            assert remote.next_reply("set-interval", 0)["ok"] is True
+            assert agent.process.poll() is None

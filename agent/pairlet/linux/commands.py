@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ..ports import Mqtt
     from ..settings import Settings
     from . import segment_files
+    from .handlers import FunctionHandlers
     from .log.status import StatusLine
     from .sensors.choice import Choice
     from .standing.standing import Standing
@@ -202,7 +203,8 @@ class Joined:
         what = (__version__, arguments.command, client.client_id, device.device_id, state_folder(config))
         _log.info("pairlet %s %s: client %s, device %s, state in %s", *what)
         ports, emit = self._watched(ports, emit, config, at_work)
-        self.agent = Agent(config, client, device, ports, emit)
+        handlers = _handlers(config, file) if mqtt is not None else None
+        self.agent = Agent(config, client, device, ports, emit, handlers)
         if self.standing is not None:
             self.standing.watch(self.agent)
 
@@ -245,6 +247,16 @@ def check_telemetry(config: Config, file: Path | None) -> "Choice":
 
     parse_address(config.text("mqtt.url"), insecure=config.flag("oauth.insecure_http"))
     return Choice(config.texts("telemetry.sensors"), file)
+
+
+def _handlers(config: Config, file: Path | None) -> "FunctionHandlers | None":
+    """What commands of the owner's own do. Raises ConfigError."""
+    words = config.texts("commands.handlers")
+    if not words:
+        return None
+    from .handlers import FunctionHandlers
+
+    return FunctionHandlers(words, config.integer("commands.timeout") / 1000, file)
 
 
 def _display_name(config: Config) -> str:

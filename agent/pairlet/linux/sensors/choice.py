@@ -78,7 +78,7 @@ class Choice:
             return CommandSensor(own.title, self._commands[own], own.name, own.prefix)
         from .function import FunctionSensor, load
 
-        function = load(own.title, own.kind, own.what, self._folder)
+        function = load(f"the sensor {own.title}", own.kind, own.what, self._folder)
         return FunctionSensor(own.title, function, own.name, own.prefix)
 
 

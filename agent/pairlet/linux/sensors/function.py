@@ -75,8 +75,9 @@ def _failed(error: BaseException) -> SensorError:
     return SensorError(f"it fails with {type(error).__name__} at {frames(error)[0]}")
 
 
-def load(title: str, module_name: str, function_name: str, folder: Path) -> Callable[[], Any]:
-    """The function that a setting names. `folder`: where modules are looked for after Python's own places.
+def load(what: str, module_name: str, function_name: str, folder: Path) -> Callable[..., Any]:
+    """The function that a setting names. `what`: what it is for, in messages. `folder`: where modules are
+    looked for after Python's own places.
 
     What it prints goes to stderr from then on: stdout is for events. Raises ConfigError when there is
     no such function, or when the module could have been put there by another user.
@@ -88,20 +89,20 @@ def load(title: str, module_name: str, function_name: str, folder: Path) -> Call
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"the sensor {title}: there is no module {ascii(error.name)}",
+            f"{what}: there is no module {ascii(error.name)}",
             f"Put it into {folder}, where pairlet.toml is, or install it beside pairlet.",
         ) from None
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         raise ConfigError(
-            f"the sensor {title}: {module_name} fails with {type(error).__name__} at {frames(error)[0]}",
+            f"{what}: {module_name} fails with {type(error).__name__} at {frames(error)[0]}",
             f"Import it by hand to see all of it: python3 -c 'import {module_name}'.",
         ) from None
     function = getattr(module, function_name, None)
     if not callable(function):
         raise ConfigError(
-            f"the sensor {title}: {module_name} has no function {function_name}",
+            f"{what}: {module_name} has no function {function_name}",
             "Write MODULE:FUNCTION as the module spells it.",
         )
     return function  # type: ignore[no-any-return]
