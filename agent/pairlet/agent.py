@@ -209,7 +209,8 @@ class Agent:
         try:
             await first_of(*work)
         finally:
-            downlink.close()
+            for task in downlink.tasks:
+                task.cancel()
             await link.close()
             await storing.finish()
 

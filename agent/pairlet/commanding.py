@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from .agent import Agent
     from .downlink import Downlink
 
+# What waited at the broker comes at once after a connect. It is of no concern if the device was hardly away.
+_QUEUED_MS = 10000
+_AWAY_MS = 60000
 # How many are remembered until the agent ends.
 _MOST = 16
 _RETAINED = "a retained command would run at each connect; send it without the retain flag, and clear it"
@@ -48,13 +51,21 @@ def _is_begun(downlink: "Downlink", command: Command) -> bool:
     agent = downlink.agent
     handled = agent.handlers.names() if agent.handlers is not None else []
     allowed = (agent.config.texts("commands.allow") or []) + handled
-    check(command, allowed, list(BUILT_IN) + handled, agent.ports.clock.wall(), downlink.may_be_late())
+    check(command, allowed, list(BUILT_IN) + handled, agent.ports.clock.wall(), _may_be_late(downlink))
     if command.name in handled:
         from .handling import begin
 
         begin(downlink, command)
         return True
     return False
+
+
+def _may_be_late(downlink: "Downlink") -> bool:
+    """Whether what comes now may have waited at the broker while the device was away."""
+    since = downlink.link.connected_at if downlink.link is not None else None
+    if since is None or downlink.agent.ports.clock.now() - since > _QUEUED_MS:
+        return False
+    return downlink.parted_at is None or bool(since - downlink.parted_at > _AWAY_MS)
 
 
 async def _carry_out(agent: "Agent", command: Command) -> object:

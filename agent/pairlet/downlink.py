@@ -3,14 +3,12 @@
 What a command takes (pairlet.commanding) is read in with the first one: a board forgets it again.
 """
 
-import asyncio
-
 from .core.errors import PairletError
 from .events import RENEWED, tell_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    import asyncio
 
     from .agent import Agent
     from .announcing import Announcer
@@ -18,16 +16,14 @@ if TYPE_CHECKING:
     from .core.telemetry import Topics
     from .link import Link
 
-# What waited at the broker comes at once after a connect. It is of no concern if the device was hardly away.
-_QUEUED_MS = 10000
-_AWAY_MS = 60000
 
 
 class Downlink:
     """The hooks of a Link: `topic_filters`, receive(), connected(). `link` is set by who joins the two.
 
     `recent`: commands of this run, the newest last, as (name, id, outcome): None while it runs, "" if it
-    went well, else the error's code. `running`: names of handlers at work.
+    went well, else the error's code. `running`: names of handlers at work, in `tasks`. `parted_at`: when the
+    connection before this one ended, None for the first.
     """
 
     def __init__(self, agent: "Agent", topics: "Topics"):
@@ -38,8 +34,8 @@ class Downlink:
         self.running: list[str] = []
         self.announcer: Announcer | None = None
         self.topic_filters: list[str] = []
-        self._tasks: list[asyncio.Task[None]] = []
-        self._parted_at: int | None = None
+        self.tasks: list[asyncio.Task[None]] = []
+        self.parted_at: int | None = None
         if agent.config.texts("commands.allow") or agent.handlers is not None:
             self.topic_filters.append(topics.commands + "+")
         if agent.config.flag("homeassistant.discovery"):
@@ -72,23 +68,4 @@ class Downlink:
             self.announcer.disconnected()
         # When nobody noticed for a while, it was there for the last time when something was acknowledged.
         seen = None if reason == RENEWED or self.link is None else self.link.last_acknowledged_at
-        self._parted_at = self.agent.ports.clock.now() if seen is None else seen
-
-    def close(self) -> None:
-        """Stop what handlers are at."""
-        for task in self._tasks:
-            task.cancel()
-
-    # ---- for those who carry commands out --------------------------------------------------
-
-    def may_be_late(self) -> bool:
-        """Whether what comes now may have waited at the broker while the device was away."""
-        since = self.link.connected_at if self.link is not None else None
-        if since is None or self.agent.ports.clock.now() - since > _QUEUED_MS:
-            return False
-        return self._parted_at is None or bool(since - self._parted_at > _AWAY_MS)
-
-    def begin(self, work: "Coroutine[object, object, None]") -> None:
-        """Let `work` go on by itself, until the link is given up."""
-        self._tasks = [task for task in self._tasks if not task.done()]
-        self._tasks.append(asyncio.create_task(work))
+        self.parted_at = self.agent.ports.clock.now() if seen is None else seen

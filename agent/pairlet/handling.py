@@ -1,5 +1,7 @@
 """Commands of the owner's own: each works by itself, so that one that hangs holds up nothing else."""
 
+import asyncio
+
 from .commanding import answer, remember
 from .core.errors import CommandError
 from .core.handlers import check_result
@@ -19,7 +21,8 @@ def begin(downlink: "Downlink", command: "Command") -> None:
         raise CommandError("busy", "an earlier one is still at work; send it again later")
     remember(downlink, command, None)
     downlink.running.append(command.name)
-    downlink.begin(_handle(downlink, command))
+    downlink.tasks = [task for task in downlink.tasks if not task.done()]
+    downlink.tasks.append(asyncio.create_task(_handle(downlink, command)))
 
 
 async def _handle(downlink: "Downlink", command: "Command") -> None:

@@ -4,7 +4,6 @@ import json
 
 from .core.errors import ProtocolError, RestartError, StoreError, UnpairedError
 from .core.json_object import parse
-from .drive import Patience
 from .events import tell_error
 
 TYPE_CHECKING = False
@@ -52,9 +51,12 @@ async def follow(agent: "Agent") -> None:
     order, agent.order = agent.order, ""
     if order == "restart":
         raise RestartError("a command asked for a restart")
+    from .unpairing import forget_grant
+
     agent.wants_code = order == "re-pair"
     try:
-        await agent.unpair(Patience(2))
+        # The server is told afterwards, from the note: without a connection to the broker there is more room.
+        await forget_grant(agent)
     except StoreError as error:
         # The token is still there, and counts: nothing has happened.
         agent.wants_code = False

@@ -25,7 +25,14 @@ _DAY_MS = 86400000
 
 
 async def unpair(agent: "Agent", trouble: "Trouble") -> "PairletError | None":
-    """Forget the token and tell the server; see Agent.unpair.
+    """Forget the token and tell the server; see Agent.unpair."""
+    older, note = await forget_grant(agent)
+    trouble_before = await _tell(agent, older, trouble)
+    return await _tell(agent, note, trouble) or trouble_before
+
+
+async def forget_grant(agent: "Agent") -> "tuple[Note | None, Note | None]":
+    """Forget the token; what the server has still to be told: of an earlier one, and of this one.
 
     The note for the server is on the disk before the token is gone, so that a stop or a power cut in
     between leaves no grant behind that nobody remembers. There is one note: an older one gets a last try.
@@ -43,8 +50,7 @@ async def unpair(agent: "Agent", trouble: "Trouble") -> "PairletError | None":
                 tell_error(agent.emit, error)  # no room: then it is now or never
             keeper.forget("asked")
     forget(agent.ports.store)
-    trouble_before = await _tell(agent, older, trouble)
-    return await _tell(agent, note, trouble) or trouble_before
+    return older, note
 
 
 async def revoke(agent: "Agent", trouble: "Trouble") -> "PairletError | None":
