@@ -10,8 +10,8 @@ from support.remote import DEVICE, Remote
 EVERYTHING = ["ping", "report-now", "set-interval", "re-pair", "unpair", "restart"]
 TOPIC = f"homeassistant/device/{DEVICE}/config"
 
-# More than a Pico W has left beside its TLS session: what a command takes, and what Home Assistant is told, is
-# read in beside everything else. See firmware/README.md.
+# More than a Pico W has left beside its TLS session: what a command and what Home Assistant takes is read in
+# beside everything else. See firmware/README.md.
 HEAP = 175 * 1024
 
 DOOR = b"""
