@@ -228,6 +228,7 @@ class BoardMqtt:
                     break  # the broker closed; None is a TLS record that is not complete yet
         except ProtocolError as error:
             reason = str(error)
+            self._session.start_over()
         except MemoryError:
             reason = "not enough memory for what the broker sent"
         except (OSError, ValueError):

@@ -89,6 +89,7 @@ class Session(Machine):
         self._clean_session = clean_session
         self._window = window
         self._republish = republish
+        self._starts_over = False
         self._most_waiting = 2 * most
         self._reader = packets.PacketReader(most)
         self._control: list[bytes] = []  # packets that wait for nothing
@@ -109,11 +110,20 @@ class Session(Machine):
 
     def connect(self, credentials: "Credentials", will: "Message | None", now: int) -> None:
         """Begin: a connection is open, CONNECT is the first to send. ConfigError for an unfit will."""
-        packet = packets.connect(self._client_id, self._clean_session, self._keep_alive, credentials, will)
+        clean = self._clean_session or self._starts_over
+        self._starts_over = False
+        packet = packets.connect(self._client_id, clean, self._keep_alive, credentials, will)
         self.step("connect")
         self._control = [packet]
         self.return_code = self._pinged_at = None
         self._heard_at = self._sent_at = now
+
+    def start_over(self) -> None:
+        """Leave behind, with the next connection, what the broker keeps for this session.
+
+        For when it sent what can't be taken, such as a message that is too large: it would send it again.
+        """
+        self._starts_over = True
 
     def disconnect(self) -> None:
         """End on purpose: what is not acknowledged fails, DISCONNECT is the last packet. Any state."""

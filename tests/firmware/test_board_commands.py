@@ -68,6 +68,19 @@ def test_commands_come_in_and_replies_go_out(ready):
         assert "MemoryError" not in board.console and "Traceback" not in board.console
 
 
+def test_a_command_too_large_for_a_board_does_not_keep_it_from_connecting(ready):
+    made, remote = ready()
+    with remote, made.board(HEAP) as board:
+        approve(made, board)
+        is_listening(board, remote)
+        mark = board.mark()
+        # With QoS 1 the broker would send it again with each connect.
+        remote.publish(f"devices/{DEVICE}/cmd/ping", "x" * 3000)
+        is_listening(board, remote, mark)
+        assert board.since(mark).count("mqtt_disconnected") == 1
+        assert remote.ask("ping")["ok"] is True
+
+
 def test_an_interval_survives_a_power_cut(ready):
     made, remote = ready(telemetry={"interval": "1h"})
     with remote, made.board(HEAP) as board:

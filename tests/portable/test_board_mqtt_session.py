@@ -515,6 +515,18 @@ def test_a_packet_over_the_limit_ends_it():
     assert "too large" in str(error_of(feed, connected(most=1000), broker.publish("t", b"x" * 1000)))
 
 
+def test_what_can_not_be_taken_is_left_behind_once():
+    session = connected(most=1000)
+    session.start_over()
+    session.lost("it was too large")
+    cleans = []
+    for _ in range(2):
+        session.connect(Credentials("u", Secret("p")), None, 0)
+        cleans.append(broker.read_connect(sent(session)[0])["clean_session"])
+        session.lost("again")
+    assert cleans == [True, False]
+
+
 # ---- time ------------------------------------------------------------------------------------
 
 
