@@ -235,6 +235,8 @@ class Firmware:
             unload(TO_OBEY)
         elif event == "announced":
             unload(TO_ANNOUNCE)
+        elif event == "making_room":
+            self.agent.ports.mqtt.let_go()
         elif event == "unpaired" and self.agent.ports.mqtt is not None:
             self.agent.ports.mqtt.was_unpaired = True
         # One line an event for whoever has the console open; the payload of none holds a secret.

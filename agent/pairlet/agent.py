@@ -3,20 +3,17 @@
 import asyncio
 from collections import namedtuple
 
-from .core.backoff import Backoff
-from .core.errors import ConfigError, OAuthError, PairletError, ProtocolError, StoreError, UnpairedError
+from .core.errors import PairletError, UnpairedError
 from .core.screen import RUNNING, STARTING, Screen
 from .core.telemetry import Topics
-from .drive import Patience, first_of, wait_for
+from .drive import Patience, first_of
 from .events import describe, tell_error
 from .keeper import TokenKeeper
 from .measuring import Measuring
+from .renewing import Renewing, RoomNeeded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-    from typing import TypeVar
-
     from .core.client import Client
     from .core.discovery import Discovery
     from .core.metadata import ServerMetadata
@@ -30,8 +27,6 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .storing import Storing
 
-    Result = TypeVar("Result")
-
 # The edges the agent works with; each as in pairlet.ports. mqtt is None without a broker.
 # logs makes the logs of the outbox by name; None: what waits for the broker is in memory only.
 Ports = namedtuple(
@@ -41,11 +36,6 @@ Ports = namedtuple(
 _SAVE_MS = 10000
 # The store's name for what the server has still to be told.
 REVOCATION = "revocation"
-# What the devices of a site take to refresh after a power cut, or to connect if none has to refresh.
-_REFRESH_MS = 30000
-_CONNECT_MS = 5000
-# Servers that take a refresh token once more, because their answer was lost, do so for about as long.
-_GRACE_S = 120
 
 
 class Agent:
@@ -81,9 +71,10 @@ class Agent:
         )
         self.measuring = Measuring(config, ports, self.emit)
         self._storing: Storing | None = None
-        self._link: Link | None = None
+        self.link: Link | None = None
         self.handlers = handlers
         self._downlink: Downlink | None = None
+        self._renewing = Renewing(self)
         self.wants_code = False
         self.order = ""
 
@@ -107,7 +98,7 @@ class Agent:
             ports.clock,
             ports.entropy,
             self.emit,
-            self._renew,
+            self._renewing.renew_for_broker,
             self.config.integer("mqtt.unacknowledged"),
             self.config.integer("mqtt.echo_check"),
             self._downlink,
@@ -139,7 +130,7 @@ class Agent:
         wanted = due is not None and self.ports.clock.now() >= due
         if wanted or not keeper.is_usable():
             try:
-                await self._refresh(patience)
+                await self.refresh(patience)
             except PairletError:
                 # Ahead of its end a token is still good when the server is not there to renew it.
                 if not keeper.is_usable():
@@ -161,21 +152,36 @@ class Agent:
     async def run(self) -> None:
         """Pair if needed, then work until cancelled. Raises what nothing but a person can mend."""
         if self.keeper.load() is not None:
-            await self._spread_start()
+            await self._renewing.spread_start()
         ended = False
         while True:
             if self.keeper.token is None:
                 await self._pair_first(ended)
             try:
+                if self._renewing.makes_room:
+                    await self._refresh_apart()
                 await self._work()
+            except RoomNeeded:
+                pass
             except UnpairedError as error:
                 tell_error(self.emit, error)
                 ended = True
 
-    async def _pair_first(self, ended: bool) -> None:
-        self._link = self._downlink = None  # what they take is room that pairing needs
+    def _let_go(self) -> None:
+        """What publishing takes is room that pairing needs, and on a board each exchange."""
+        self.link = self._downlink = None
         if self._storing is not None and self._storing.is_safe:
             self._storing = None
+
+    async def _refresh_apart(self) -> None:
+        """A refresh where there is no room for it beside the broker's connection: one try."""
+        self._let_go()
+        self.emit("making_room")
+        self._renewing.makes_room = False
+        await self._renewing.renew(Patience(1))
+
+    async def _pair_first(self, ended: bool) -> None:
+        self._let_go()
         # In a frame of its own: a name in run()'s would keep the module for ever.
         from .prompting import pair_with_people
 
@@ -192,18 +198,18 @@ class Agent:
         message = "paired, but not granted: " + missing if missing else "paired"
         self.ports.display.show(Screen(RUNNING, message=message))
         if self.ports.mqtt is None:
-            await self._keep_fresh()
+            await self._renewing.run()
             return
         if self._storing is None:
             from .storing import Storing  # as the link
 
             self._storing = Storing(self.config, self.ports, self.emit)
         storing = self._storing
-        link = self._link = self._link or self._make_link()
+        link = self.link = self.link or self._make_link()
         downlink = self._downlink
         assert downlink is not None
         measuring = self.measuring.run(storing.outbox, self._sample_taken)
-        work = [self._keep_fresh(), link.run(), measuring, storing.run(link.outbox_filled)]
+        work = [self._renewing.run(), link.run(), measuring, storing.run(link.outbox_filled)]
         if downlink.announcer is not None:
             work.append(downlink.announcer.run())
         try:
@@ -211,94 +217,11 @@ class Agent:
         finally:
             for task in downlink.tasks:
                 task.cancel()
-            await link.close()
+            await link.close(not self._renewing.makes_room)
             await storing.finish()
 
-    async def _keep_fresh(self) -> None:
-        """Replace the token whenever it is due. Ends only with UnpairedError."""
-        clock, keeper = self.ports.clock, self.keeper
-        backoff = Backoff(5000, 120000, self.ports.entropy.random_bytes(4))
-        while True:
-            if self.order:
-                from .ordering import follow
-
-                await follow(self)
-            due = keeper.refresh_at()
-            if due is None:
-                due = keeper.token.expires_at if keeper.token else None
-                if due is not None and clock.now() >= due:
-                    await keeper.expire()
-                    if keeper.token is not None:
-                        continue
-                    raise UnpairedError("the access token has ended, and there is no refresh token")
-            if due is None or clock.now() < due:
-                await self._wait_until(due)
-            elif await self._alone(self._renewed):
-                backoff.reset()
-            else:
-                keeper.changed.clear()
-                await first_of(self._pause("refresh", backoff.delay_ms()), wait_for(keeper.changed))
-
-    async def _spread_start(self) -> None:
-        """Wait a little, by chance: devices that lost their power together must not come back as one."""
-        clock, keeper = self.ports.clock, self.keeper
-        kept, due = keeper.kept, keeper.refresh_at()
-        assert kept is not None
-        since, seconds = kept.refreshing_since, clock.wall().seconds
-        if since is not None and (seconds is None or seconds - since < _GRACE_S):
-            return  # the answer was lost a moment ago: the server may forgive that, but not for long
-        life_ms = 1000 * (kept.token.expires_in or 3600)
-        limit_ms = min(_CONNECT_MS, life_ms // 60)
-        if due is not None and due <= clock.now():
-            limit_ms = min(_REFRESH_MS, life_ms // 10)
-        await self._pause("start", limit_ms * keeper.chance // 255)
-
-    async def _pause(self, what: str, pause_ms: int) -> None:
-        self.emit("waiting", what=what, ms=pause_ms)
-        await self.ports.clock.sleep_until(self.ports.clock.now() + pause_ms)
-
-    async def _wait_until(self, due: "int | None") -> None:
-        """Sleep until `due`, but no longer than the store may change unseen; see what has become of it."""
-        clock, keeper = self.ports.clock, self.keeper
-        look = clock.now() + keeper.look_again_ms()
-        keeper.changed.clear()
-        # The link may have fetched a token that is due sooner.
-        await first_of(clock.sleep_until(look if due is None else min(due, look)), wait_for(keeper.changed))
-        if await keeper.look():
-            if keeper.token is None:
-                reason = "another process removed the token"
-                self.emit("unpaired", reason=reason)
-                raise UnpairedError(reason)
-            if self._link is not None:
-                self._link.token_renewed()
-
-    async def _renew(self) -> None:
-        await self._renewed()
-
-    async def _renewed(self) -> bool:
-        """Refresh; False when the server refused. Raises UnpairedError when the pairing is over."""
-        try:
-            await self._refresh(self.tell_trouble)
-        except (OAuthError, ProtocolError, ConfigError, StoreError) as error:
-            # Somebody may mend the server, the client or the way there; a pairing does not end for it.
-            tell_error(self.emit, error)
-            return False
-        if self._link is not None:
-            self._link.token_renewed()
-        return True
-
-    async def _alone(self, exchange: "Callable[[], Coroutine[object, object, Result]]") -> "Result":
-        """`exchange`, without a connection to the broker where there is no room for both."""
-        link = self._link
-        if link is None or not self.ports.http.needs_room:
-            return await exchange()
-        await link.step_aside()
-        try:
-            return await exchange()
-        finally:
-            link.come_back()
-
-    async def _refresh(self, trouble: "Trouble") -> None:
+    async def refresh(self, trouble: "Trouble") -> None:
+        """Replace the token, or adopt a newer one; see TokenKeeper.refresh."""
         metadata = await self.find(trouble)
         await self.keeper.refresh(metadata, self.client, self.ports.http, trouble)
 
@@ -326,9 +249,9 @@ class Agent:
             self.emit("waiting", what="server", ms=pause_ms)
 
     def _sample_taken(self, values: "dict[str, int | float]") -> None:
-        assert self._link is not None and self._downlink is not None and self._storing is not None
+        assert self.link is not None and self._downlink is not None and self._storing is not None
         self._storing.look()
-        self._link.outbox_filled()
+        self.link.outbox_filled()
         if self._downlink.announcer is not None:
             self._downlink.announcer.measured(values)
 
@@ -368,6 +291,9 @@ class Agent:
         it is tried again by unpair(), and by run() and pair() until there is a new pairing.
         Raises StoreError.
         """
-        from .unpairing import unpair
+        from .unpairing import forget_grant, unpair
 
-        return await self._alone(lambda: unpair(self, patience))
+        if self.link is not None and self.ports.http.needs_room:
+            await forget_grant(self)  # run() tells the server, once there is room
+            return None
+        return await unpair(self, patience)

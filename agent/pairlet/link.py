@@ -104,7 +104,6 @@ class Link:
         self._greeting = Greeting(mqtt, topics, clock, filters, self._echo, limit_ms, self._tell)
         self._backoff = Backoff(1000, _LONGEST_PAUSE_MS, entropy.random_bytes(4), _FIRST_PAUSE_MS)
         self._renewed = asyncio.Event()
-        self._turn = asyncio.Lock()  # held while there is a connection, or may not be one
         self._is_renewing = False  # between two connections, of which the first was ended on purpose
         self._received: list[Message] = []
         self._moved = asyncio.Event()  # something was put into _received, or taken from it
@@ -145,15 +144,6 @@ class Link:
         """The keeper has a new token: reconnect with it before the old one ends."""
         self._renewed.set()
 
-    async def step_aside(self) -> None:
-        """Leave the broker, in good order, until come_back(): a board has no room for two TLS sessions."""
-        self._renewed.set()
-        await self._turn.acquire()
-
-    def come_back(self) -> None:
-        """End what step_aside() began."""
-        self._turn.release()
-
     async def run(self) -> None:
         """Keep the link up until cancelled."""
         if self._downlink is None:
@@ -161,12 +151,15 @@ class Link:
         else:
             await first_of(self._stay_connected(), self._hand_over())
 
-    async def close(self) -> None:
-        """Say "offline" and leave, in bounded time. Harmless when there is no link."""
+    async def close(self, for_good: bool = True) -> None:
+        """Leave, in bounded time; `for_good`: and say "offline". Harmless when there is no link."""
         if self.connected_at is not None:
-            offline = self._greeting.status(telemetry.OFFLINE)
             self._delivery.shut()
-            await self._at_most(_FAREWELL_MS, self._farewell(offline))
+            last = self._delivery.drained()
+            if for_good:
+                last.close()
+                last = self._farewell(self._greeting.status(telemetry.OFFLINE))
+            await self._at_most(_FAREWELL_MS, last)
             self._over(True, False)
         await self._mqtt.disconnect()
 
@@ -186,10 +179,8 @@ class Link:
             while not self._keeper.is_usable():
                 self._renewed.clear()
                 await self._renewed.wait()
-            async with self._turn:
-                self._renewed.clear()
-                at_once = not self._keeper.is_usable() or await self._once()
-            if not at_once:
+            self._renewed.clear()
+            if not await self._once():
                 delay_ms = self._backoff.delay_ms()
                 self._emit("waiting", what="broker", ms=delay_ms)
                 await self._clock.sleep_until(self._clock.now() + delay_ms)

@@ -135,9 +135,13 @@ class Mqtt:
         if self._client is not None:
             await self._client.disconnect()
         if self.was_unpaired:
-            self.was_unpaired = False
-            self._client = self.publish = self.subscribe = self.next_event = self.room = self.send = None
-            unload(TO_PUBLISH)
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Forget what publishing takes; the next connect() reads it in again."""
+        self.was_unpaired = False
+        self._client = self.publish = self.subscribe = self.next_event = self.room = self.send = None
+        unload(TO_PUBLISH)
 
 
 class Logs:
