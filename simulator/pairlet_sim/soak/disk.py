@@ -2,7 +2,8 @@
 
 What was written is only safe once the file was synced, and a name only once its folder was. After a
 power cut the folder has gone through some of its unsynced changes, in their order, and each unsynced
-file holds what it held when it was last synced, or a piece of the new, or zeros, or all of it.
+file holds what it held when it was last synced, or a piece of the new, or zeros, or all of it. Where it
+was only appended to, what was synced stays, and that is said of the rest.
 """
 
 from random import Random
@@ -102,6 +103,8 @@ def _remains(file: File, chance: Random) -> bytes:
     way = chance.randrange(4)
     if way == 0:
         return file.synced or b""
+    safe = file.synced if file.synced and file.data.startswith(file.synced) else b""
+    new = file.data[len(safe) :]
     if way == 1:
-        return file.data[: chance.randint(0, len(file.data))]
-    return bytes(len(file.data)) if way == 2 else file.data
+        return safe + new[: chance.randint(0, len(new))]
+    return safe + bytes(len(new)) if way == 2 else file.data

@@ -156,11 +156,12 @@ class Mqtt:
 
     def room(self) -> int:
         """How many messages may be under way besides those that are."""
-        return 0 if self._session is None else max(0, _WINDOW - len(self._sent))
+        return 0 if self._session is None or self._loop.ended else max(0, _WINDOW - len(self._sent))
 
     def send(self, message: Message, settle: Settle) -> None:
         """Publish; `settle` gets the PUBACK's code, or None when the connection ends first."""
-        self._must_live()
+        if self._loop.ended:
+            return  # nobody hears of it any more
         world, chance, storm, session = self._world, self._world.chance, self._world.storm, self._session
         now = world.schedule.now
         if session is None:

@@ -17,6 +17,10 @@ _MOST_TURNS = 20_000
 Callback = Callable[..., object]
 
 
+class PowerCut(BaseException):
+    """The power is gone: what was running does not go on. Not an Exception, so that nobody catches it."""
+
+
 class Spinning(Exception):
     """Somebody keeps working without ever waiting."""
 
@@ -79,7 +83,10 @@ class Schedule:
                     continue
                 if loop is not self._running:
                     self._enter(loop)
-            callback(*arguments)
+            try:
+                callback(*arguments)
+            except PowerCut:
+                pass  # in the midst of what the loop itself had called
 
     _running: "ProcessLoop | None" = None
 
@@ -94,7 +101,10 @@ class Schedule:
         left = _MOST_TURNS
         while turns and left:
             callback, arguments = turns.popleft()
-            callback(*arguments)
+            try:
+                callback(*arguments)
+            except PowerCut:
+                pass
             left -= 1
         self._enter(before)
         if not left:

@@ -17,13 +17,10 @@ from typing import Any
 from pairlet.linux import store as linux_store
 
 from .disk import Disk, File
+from .schedule import PowerCut
 
 FOLDER = "/state"
 _USER = 1000
-
-
-class PowerCut(BaseException):
-    """The power is gone: what was running does not go on. Not an Exception, so that nobody catches it."""
 
 
 class SystemCalls:

@@ -665,4 +665,114 @@ _DISK = (
     ),
 )
 
-MUTANTS = _TOKENS + _KEEPING + _POLLING + _WIRE + _LINK + _DISK
+# Much is measured while the broker is seldom there, on a device that often loses its power.
+_AWAY = {
+    **_MEASURES,
+    "sample_ms": 20_000,
+    "at_power": 0.3,
+    "broker_is_down_ms": 7_200_000,
+    "broker_kicks_ms": 600_000,
+    "token_s": 900,
+}
+_RESENDS = {**_MEASURES, "sample_ms": 10_000, "broker_loses_ack": 0.3, "token_s": 3600}
+_SMALL = {**_AWAY, "at_power": 0.05, "buffer_bytes": 1024}
+
+_OUTBOX = (
+    _one(
+        "hands out numbers that it has not reserved",
+        "core.stream",
+        "if seq >= self._reserved or (historical and not may_replay):",
+        "if historical and not may_replay:",
+        "uses_no_number_twice",
+        given={**_AWAY, "at_power": 0.5, "broker_is_down_ms": 0},
+    ),
+    _one(
+        "forgets at a restart which numbers it has used",
+        "core.stream",
+        "max(backlog.reserved, backlog.next_number)",
+        "backlog.next_number",
+        "uses_no_number_twice",
+        "accounts_for_every_number",
+        given={**_AWAY, "broker_is_down_ms": 0},
+    ),
+    _one(
+        "does not say that it sends something again",
+        "core.stream",
+        "(seq, as_historical(payload), at) for seq, payload, at in under_way",
+        "(seq, payload, at) for seq, payload, at in under_way",
+        "marks_repeats",
+        given=_RESENDS,
+    ),
+    _one(
+        "puts behind what it has to send again",
+        "core.stream",
+        "        if self._again:\n            entry = self._again.pop(0)\n        elif",
+        "        if self._again and not self._queue:\n            entry = self._again.pop(0)\n        elif",
+        "keeps_order",
+        "skips_no_sample",
+        given={**_RESENDS, "broker_is_down_ms": 3_600_000},
+    ),
+    _one(
+        "flushes once in a while",
+        "core.stream",
+        "return min(times) + flush_ms if times else None",
+        "return min(times) + 100 * flush_ms if times else None",
+        "loses_no_more_than_a_flush",
+        given=_AWAY,
+    ),
+    _one(
+        "does not flush when it ends",
+        "storing",
+        "await self._flush(True)",
+        "pass",
+        "flushes_when_it_stops",
+        given={**_AWAY, "at_stop": 0.3},
+    ),
+    _one(
+        "writes each sample by itself",
+        "storing",
+        "due = self.outbox.flush_due(self._clock.now())\n        if due is not None and (",
+        "due = self._clock.now()\n        self.outbox._bounds['telemetry'] = Bounds(65536, 9999, 1 << 40, 0, 1)\n"
+        "        if due is not None and (",
+        "writes_in_batches",
+        given={**_AWAY, "sample_ms": 10_000, "at_power": 0},
+    ),
+    _one(
+        "removes segments that are still wanted",
+        "core.backlog",
+        "while len(self.segments) > 1 and self.segments[1].first <= self.mark:",
+        "while len(self.segments) > 1:",
+        "delivers_what_was_flushed",
+        "accounts_for_every_number",
+        given=_AWAY,
+    ),
+    _one(
+        "keeps what it drops to itself",
+        "core.stream",
+        "            join_gap(self.lost, reason, count, first, last)\n",
+        "            pass\n",
+        "accounts_for_every_number",
+        given=_SMALL,
+    ),
+    _one(
+        "thins twice as much as it says",
+        "core.thinning",
+        "            keep = not keep",
+        "            keep = found[0] % 4 == 0",
+        "reads_what_it_wrote",
+        "accounts_for_every_number",
+        "delivers_what_was_flushed",
+        given=_SMALL,
+    ),
+    _one(
+        "notes as done what is under way",
+        "core.stream",
+        "mark = min([self._cursor] + list(self._under_way) + [entry[0] for entry in self._again])",
+        "mark = self._cursor",
+        "delivers_what_was_flushed",
+        "accounts_for_every_number",
+        given={**_AWAY, "broker_goes_silent": 0.3},
+    ),
+)
+
+MUTANTS = _TOKENS + _KEEPING + _POLLING + _WIRE + _LINK + _DISK + _OUTBOX
