@@ -5,7 +5,7 @@ import asyncio
 from .core.errors import StoreError
 from .core.outbox import Bounds, Outbox
 from .drive import first_of, wait_for
-from .events import tell_error
+from .events import tell_error, tell_gaps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,3 +101,4 @@ class Storing:
                 tell_error(self._emit, error)
         self._trouble = trouble
         self.flushes += 1
+        tell_gaps(self._emit, self.outbox)

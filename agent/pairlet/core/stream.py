@@ -57,6 +57,7 @@ class Stream:
         self._again: list[Entry] = []
         self._under_way: dict[int, Entry] = {}
         self._cursor = 0  # above all that were handed out
+        self._floor = 0  # what was below it on the disk had to go
         self._stored = 0  # records from here on are not on the disk
         # Numbers from here on are not reserved: who has them must not leave the device yet.
         self._reserved = _ALL
@@ -240,7 +241,7 @@ class Stream:
         lost = dict(self.lost)
         for reason in reported:
             join_gap(lost, reason, *reported[reason])
-        mark = min([self._cursor] + list(self._under_way) + [entry[0] for entry in self._again])
+        mark = self._mark()
         dirty_since, self._dirty_since = self._dirty_since, None
         try:
             taken = await backlog.store(mark, reserved, lost, wall, now, accounted, entries)
@@ -252,6 +253,13 @@ class Stream:
         self._reserved = reserved
         if taken:
             self._forget_stored(entries[:taken])
+
+    def _handed_out(self) -> "list[int]":
+        return list(self._under_way) + [entry[0] for entry in self._again]
+
+    def _mark(self) -> int:
+        """All below it are done with."""
+        return max(self._floor, min([self._cursor] + self._handed_out()))
 
     def _forget_stored(self, entries: "list[Entry]") -> None:
         backlog = self._backlog
@@ -283,9 +291,12 @@ class Stream:
     def _drop(self, reason: str) -> None:
         backlog = self._backlog
         assert backlog is not None
-        first = max(self._cursor, backlog.segments[0].first)
+        first = max(self._mark(), backlog.segments[0].first)
         count, following = backlog.drop_oldest()
         self._cursor = max(self._cursor, following)
+        # What of it is under way may still arrive, but no power cut must come before.
+        count += len([seq for seq in self._handed_out() if self._floor <= seq < following])
+        self._floor = following
         if count:
             self.lose(reason, count, first, max(first, following - 1))
         self.touch(0)

@@ -767,8 +767,8 @@ _OUTBOX = (
     _one(
         "notes as done what is under way",
         "core.stream",
-        "mark = min([self._cursor] + list(self._under_way) + [entry[0] for entry in self._again])",
-        "mark = self._cursor",
+        "max(self._floor, min([self._cursor] + self._handed_out()))",
+        "self._cursor",
         "delivers_what_was_flushed",
         "accounts_for_every_number",
         given={**_AWAY, "broker_goes_silent": 0.3},

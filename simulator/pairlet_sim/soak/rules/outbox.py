@@ -137,9 +137,12 @@ class OutboxWitness:
             return
         if fields["reason"] == "unreadable":
             self._world.judge(reads_what_it_wrote, self._disk_failed, fields["count"])
-        if fields["reason"] in (*_INTENDED, "unreadable"):
+        self._let_go(fields)
+
+    def _let_go(self, gap: dict[str, Any]) -> None:
+        if gap["reason"] in (*_INTENDED, "unreadable"):
             for seqs in (self._kept, self._pending):
-                for seq in [seq for seq in seqs if fields["from"] <= seq <= fields["to"]]:
+                for seq in [seq for seq in seqs if gap["from"] <= seq <= gap["to"]]:
                     del seqs[seq]
 
     def disk_fails(self) -> None:
@@ -175,6 +178,7 @@ class OutboxWitness:
         elif topic.endswith("/event"):
             event = json.loads(payload)
             if event["event"] == "dropped" and event["stream"] == "telemetry":
+                self._let_go(event)
                 self._told.append((event["from"], event["to"]))
                 self._missing = _without(self._missing, event["from"], event["to"])
 
