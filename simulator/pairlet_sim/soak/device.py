@@ -9,7 +9,8 @@ from .clock import RIGHT, DeviceClock
 from .disk import Disk
 from .logs import Logs
 from .process import RUN, Process
-from .system_calls import PowerCut, SystemCalls, store_module
+from .schedule import PowerCut
+from .system_calls import SystemCalls, store_module
 from .weather import MINUTE_MS, SECOND_MS
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from pairlet.drive import Patience
 from .edges import Button, Clock, Display, Entropy, Sensors
 from .http_port import Http
 from .mqtt_port import Mqtt
-from .schedule import ProcessLoop
-from .system_calls import FOLDER, PowerCut
+from .schedule import PowerCut, ProcessLoop
+from .system_calls import FOLDER
 
 if TYPE_CHECKING:
     from .world import World

@@ -17,7 +17,6 @@ from typing import Any
 from pairlet.linux import store as linux_store
 
 from .disk import Disk, File
-from .schedule import PowerCut
 
 FOLDER = "/state"
 _USER = 1000

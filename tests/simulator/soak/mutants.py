@@ -732,7 +732,8 @@ _OUTBOX = (
         "writes each sample by itself",
         "storing",
         "due = self.outbox.flush_due(self._clock.now())\n        if due is not None and (",
-        "due = self._clock.now()\n        self.outbox._bounds['telemetry'] = Bounds(65536, 9999, 1 << 40, 0, 1)\n"
+        "due = self._clock.now()\n"
+        "        self.outbox._bounds['telemetry'] = Bounds(65536, 9999, 1 << 40, 0, 1)\n"
         "        if due is not None and (",
         "writes_in_batches",
         given={**_AWAY, "sample_ms": 10_000, "at_power": 0},
