@@ -679,14 +679,6 @@ _SMALL = {**_AWAY, "at_power": 0.05, "buffer_bytes": 1024}
 
 _OUTBOX = (
     _one(
-        "hands out numbers that it has not reserved",
-        "core.stream",
-        "if seq >= self._reserved or (historical and not may_replay):",
-        "if historical and not may_replay:",
-        "uses_no_number_twice",
-        given={**_AWAY, "at_power": 0.5, "broker_is_down_ms": 0},
-    ),
-    _one(
         "forgets at a restart which numbers it has used",
         "core.stream",
         "max(backlog.reserved, backlog.next_number)",
@@ -743,6 +735,8 @@ _OUTBOX = (
         "core.backlog",
         "while len(self.segments) > 1 and self.segments[1].first <= self.mark:",
         "while len(self.segments) > 1:",
+        "reads_what_it_wrote",
+        "skips_no_sample",
         "delivers_what_was_flushed",
         "accounts_for_every_number",
         given=_AWAY,
