@@ -4,14 +4,17 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import StoreError
+from ..storing import make_outbox
 from .clock import SystemClock
 from .commands import Joined, configuration, configuration_file, state_folder
 from .health.asking import ask
 from .log.words import span
 from .output import Output
+from .segment_files import SegmentFolder
 
 if TYPE_CHECKING:
     from ..core.token import Token
+    from ..settings import Settings
 
 
 async def status(arguments: argparse.Namespace, output: Output) -> int:
@@ -27,6 +30,7 @@ async def status(arguments: argparse.Namespace, output: Output) -> int:
         "has_refresh_token": False,
         "not_granted": "",
         "revocation_pending": False,
+        "backlog": 0,
         "telemetry_interval": config.integer("telemetry.interval") / 1000,
         "telemetry_interval_set_remotely": False,
     }
@@ -61,9 +65,15 @@ def _stored(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
         "has_refresh_token": found is not None and found.refresh_token is not None,
         "not_granted": found.not_granted(joined.agent.config.text("oauth.scope")) if found else "",
         "revocation_pending": agent.revocation_is_pending(),
+        "backlog": _backlog(joined.agent.config),
         "telemetry_interval": agent.measuring.interval_ms() / 1000,
         "telemetry_interval_set_remotely": agent.measuring.interval_ms() != agent.measuring.configured_ms,
     }
+
+
+def _backlog(config: "Settings") -> int:
+    """How many records the disk has for the broker."""
+    return len(make_outbox(config, SegmentFolder(state_folder(config) / "outbox", writes=False)))
 
 
 def _in_words(output: Output, said: dict[str, Any], live: dict[str, Any] | None, stored: bool) -> None:
@@ -74,6 +84,8 @@ def _in_words(output: Output, said: dict[str, Any], live: dict[str, Any] | None,
         output.line(_status_line(said))
         if said["paired"]:
             output.line("No agent is at work with it. Run: pairlet run.")
+        if said["backlog"]:
+            output.line(f"{said['backlog']} samples and events wait on the disk for the broker.")
     if said["not_granted"]:
         output.line(f"Asked for, but not granted: {said['not_granted']}.")
     if said["telemetry_interval_set_remotely"]:

@@ -750,16 +750,6 @@ _OUTBOX = (
         given=_SMALL,
     ),
     _one(
-        "thins twice as much as it says",
-        "core.thinning",
-        "            keep = not keep",
-        "            keep = found[0] % 4 == 0",
-        "reads_what_it_wrote",
-        "accounts_for_every_number",
-        "delivers_what_was_flushed",
-        given=_SMALL,
-    ),
-    _one(
         "notes as done what is under way",
         "core.stream",
         "max(self._floor, min([self._cursor] + self._handed_out()))",

@@ -74,7 +74,10 @@ def _waiting(fields: dict[str, Any]) -> str:
 
 
 def _dropped(fields: dict[str, Any]) -> str:
-    return f"{fields['count']} samples dropped, number {fields['from']} to {fields['to']}"
+    what = "events" if fields.get("stream") == "event" else "samples"
+    why = f": {fields['reason']}" if "reason" in fields else ""
+    count = f"up to {fields['count']}" if fields.get("reason") == "restart" else fields["count"]
+    return f"{count} {what} dropped, number {fields['from']} to {fields['to']}{why}"
 
 
 def _command(fields: dict[str, Any]) -> str:
