@@ -68,7 +68,7 @@ def describe(event: str, fields: "dict[str, object]") -> str:
         reason = fields.get("reason")
         if reason == "restart":
             # Nobody knows how many of these numbers were given out, and events are few.
-            return "" if what == "events" else f"up to {fields.get('count')} samples were lost when it stopped"
+            return "" if what == "events" else f"up to {fields.get('count')} samples lost when it stopped"
         why = {"no room": "no room left while the broker is away", "refused": "the broker does not take them"}
         return f"{fields.get('count')} {what} dropped: {why.get(str(reason), reason)}"
     if event == "recovered":

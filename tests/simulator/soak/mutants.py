@@ -278,8 +278,8 @@ _KEEPING = (
     _one(
         "gives up after a refusal",
         "agent",
-        'await self._pause("refresh", backoff.delay_ms())',
-        'await self._pause("refresh", 10**12)',
+        'self._pause("refresh", backoff.delay_ms())',
+        'self._pause("refresh", 10**12)',
         *_STALE,
         "tries_again_within_the_grace",
     ),
