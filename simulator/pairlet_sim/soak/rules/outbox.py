@@ -124,8 +124,9 @@ class OutboxWitness:
                 self._used = max(self._used, seq)
 
     def sent(self, seq: int) -> None:
-        """A sample leaves the device."""
-        self._used = max(self._used, seq)
+        """A sample leaves the device. Without a disk its number may come again."""
+        if not self._disk_failed:
+            self._used = max(self._used, seq)
 
     def dropped(self, fields: dict[str, Any]) -> None:
         """The agent tells of a loss."""
@@ -138,6 +139,9 @@ class OutboxWitness:
         if fields["reason"] == "unreadable":
             self._world.judge(reads_what_it_wrote, self._disk_failed, fields["count"])
         self._let_go(fields)
+        if fields["reason"] == "refused":
+            # A broker that refuses a sample may refuse what tells of it.
+            self._told.append((fields["from"], fields["to"]))
 
     def _let_go(self, gap: dict[str, Any]) -> None:
         if gap["reason"] in (*_INTENDED, "unreadable"):
