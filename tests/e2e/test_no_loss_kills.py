@@ -33,7 +33,8 @@ class Site:
         self._line = line
 
     def lose_line(self) -> None:
-        """Take the line away while messages are under way, of which nobody knows whether they arrived."""
+        """Lose what is under way, then all that is said of what has arrived, and then the line."""
+        self._line.spoil("lose")
         self.obey("hold-pubacks")
         self._line.until_held(10)
         self.obey("refuse")
