@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -44,19 +45,23 @@ class Systemd:
     def __init__(self, address: str):
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind("\0" + address[1:] if address.startswith("@") else address)
-        self._socket.settimeout(0)
         self.address = address
         self.lines: list[str] = []
+        # As systemd does: a queue that nobody empties holds ten messages.
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+
+    def _read(self) -> None:
+        while message := self._socket.recv(65536):
+            self.lines += message.decode().split("\n")
 
     def has(self, pattern: str) -> bool:
         """Whether a line that is `pattern` has come."""
-        while True:
-            try:
-                self.lines += self._socket.recv(65536).decode().split("\n")
-            except BlockingIOError:
-                return any(re.fullmatch(pattern, line) for line in self.lines)
+        return any(re.fullmatch(pattern, line) for line in list(self.lines))
 
     def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join(60)
         self._socket.close()
 
 

@@ -8,6 +8,11 @@ from collections.abc import Callable, MutableMapping
 
 _log = logging.getLogger("pairlet.systemd")
 
+# How long the agent stands still for a systemd that is too busy to take a message.
+_PATIENCE_S = 0.05
+# READY=1 is said so often, at such intervals, before the agent believes that nobody listens.
+_TRIES, _AGAIN_S = 12, 5.0
+
 
 class Notifier:
     """Sends datagrams to NOTIFY_SOCKET; whatever goes wrong there is not the agent's affair.
@@ -25,17 +30,20 @@ class Notifier:
         """Whether somebody listens: a path, or a name in the abstract namespace."""
         return self._address.startswith(("/", "@")) and len(self._address) > 1
 
-    def tell(self, *assignments: str) -> None:
-        """Send `assignments` (such as "READY=1") in one datagram. Raises nothing."""
+    def tell(self, *assignments: str) -> bool:
+        """Send `assignments` (such as "READY=1") in one datagram; whether it was taken. Raises nothing."""
         if not self.is_wanted:
-            return
+            return False
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         message = "\n".join(line.replace("\n", " ") for line in assignments)
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sending:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sending:
+                sending.settimeout(_PATIENCE_S)
                 sending.sendto(message.encode("utf-8", "replace"), address)
         except OSError as error:
-            _log.debug("systemd could not be told: %s", error.strerror)
+            _log.debug("systemd could not be told: %s", error.strerror or type(error).__name__)
+            return False
+        return True
 
 
 def _watchdog_s(microseconds: str, pid: str) -> float:
@@ -63,6 +71,7 @@ class Supervised:
         self._timer: asyncio.TimerHandle | None = None
         self._said = ""
         self._was_well = True
+        self._tries = 0
         # Half of the time-out, as sd_watchdog_enabled(3) advises.
         self._every_s = notifier.watchdog_s / 2 or self._EVERY_S
 
@@ -87,8 +96,13 @@ class Supervised:
         self._notifier.tell("STOPPING=1", "STATUS=stopping")
 
     def _begin(self) -> None:
-        self._tell("READY=1")
-        self._again()
+        self._tries += 1
+        if self._tell("READY=1") or self._tries >= _TRIES:
+            self._again()
+            return
+        # Without this one the service would be ended; the next of any other says the same again.
+        self._said = ""
+        self._timer = asyncio.get_running_loop().call_later(_AGAIN_S, self._begin)
 
     def _tick(self) -> None:
         self._tell("WATCHDOG=1")
@@ -97,7 +111,7 @@ class Supervised:
     def _again(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(self._every_s, self._tick)
 
-    def _tell(self, assignment: str = "") -> None:
+    def _tell(self, assignment: str = "") -> bool:
         line, is_well = self._look()
         if is_well != self._was_well:
             self._was_well = is_well
@@ -106,5 +120,4 @@ class Supervised:
         if line != self._said:
             self._said = line
             lines.append("STATUS=" + line)
-        if lines:
-            self._notifier.tell(*lines)
+        return bool(lines) and self._notifier.tell(*lines)
