@@ -54,7 +54,9 @@ class Reports:
     def _listen(self, listen: str, folder: Path) -> None:
         place = parse(listen) if listen else None
         if place is not None and not place.path:
-            self._sockets.append((open_tcp(place), True))
+            listening = open_tcp(place)
+            self._sockets.append((listening, True))
+            _log.info("health and metrics at %s, port %d", *listening.getsockname()[:2])
         elif place is not None:
             try:
                 self._take(UnixListener(place.path, 0o660))
