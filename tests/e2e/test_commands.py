@@ -9,6 +9,7 @@ import pytest
 from support.agent_process import PROGRAM, environment, run, started
 from support.cloud import CLIENT_ID, CONFIDENTIAL_CLIENT_ID, SECRET, cloud
 from support.ports import closed_port
+from support.processes import until
 
 
 @pytest.fixture(scope="module")
@@ -144,8 +145,7 @@ def test_sigterm_ends_run_with_0_and_says_offline(simulated, common, tmp_path):
 
 def test_run_pairs_by_itself_and_sigusr1_asks_for_a_code(simulated, common):
     with started("run", *common, "--set", "pairing.start=prompt") as agent:
-        with pytest.raises(AssertionError):
-            agent.wait_for("code", timeout=1)
+        until(lambda: "waits for a person" in run("status", *common).stdout, "the agent to wait for a person")
         agent.process.send_signal(signal.SIGUSR1)
         simulated.approve(agent.wait_for("code"))
         agent.wait_for("paired")
