@@ -2,14 +2,12 @@
 
 import asyncio
 
-from .core.backoff import Backoff
 from .core.errors import BrokerError, TransportError
 from .core.mqtt import Message, is_failure
 from .core.outbox import EVENT, TELEMETRY
 from .core.step import Step
-from .core.suspects import Suspects
 from .drive import first_of, wait_for
-from .events import tell_error, tell_gaps
+from .events import tell_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,16 +16,12 @@ if TYPE_CHECKING:
     from .echo_check import EchoCheck
     from .events import Emit
     from .ports import Clock, Entropy, Mqtt
+    from .refusals import Refusals
 
     # One that the broker has not acknowledged: the record, and when it was sent.
     Entry = tuple[Record, int]
 
-# MQTT 5: topic name invalid, packet too large, payload format invalid. Trying again changes nothing.
-_UNFIT = (0x90, 0x95, 0x99)
 _FORBIDDEN = 0x87
-_QUOTA = 0x97
-# How often in a row a record is sent again that is refused for another reason.
-_TRIES = 6
 # Acknowledgements are told in bunches of this when many come.
 _BUNCH = 16
 # A connection that ends so soon after a message was sent may have ended for it.
@@ -39,7 +33,7 @@ _MOST_REPLIES = 16
 class Delivery:
     """Feeds `mqtt` from `outbox`, without a task or an event for each message.
 
-    A record leaves the outbox only when it is acknowledged, or given up (see Suspects). `limit_ms`: how old
+    A record leaves the outbox only when it is acknowledged, or given up (see Refusals). `limit_ms`: how old
     the oldest unacknowledged message may get.
     """
 
@@ -61,8 +55,8 @@ class Delivery:
         self._emit = emit
         self._limit_ms = limit_ms
         self._echo = echo
-        self._slow = Backoff(1000, 60000, entropy.random_bytes(4))
-        self.suspects = Suspects()
+        self._entropy = entropy
+        self._trouble: Refusals | None = None
         self.replies: list[Message] = []
         self.retained: list[Message] = []
         self.last_acknowledged_at: int | None = None
@@ -71,11 +65,6 @@ class Delivery:
         self.say_retained = Step()
         self._is_retaining = False  # a retained message is under way
         self._refused: list[tuple[Record, int]] = []  # with their reason codes; the outbox still has them
-        self._tried: tuple[str, int] | None = None  # the last record that was refused
-        self._tries = 0  # and how often in a row
-        self._told: list[str] = []
-        self._refusal: BrokerError | None = None  # that another token may mend
-        self._forbidden: tuple[str, int] | None = None  # refused with 0x87, with the token before this one
         self._window = _MOST  # how many records may be under way; the port's room counts as well
         self._acknowledged = 0  # and not told yet
         self._is_open = False
@@ -90,7 +79,8 @@ class Delivery:
     def open(self) -> None:
         """There is a connection: send."""
         self._is_open = True
-        self._window = 1 if self.suspects.is_alone() or self._forbidden else _MOST
+        trouble = self._trouble
+        self._window = 1 if trouble is not None and trouble.is_one_by_one() else _MOST
         self.pump()
 
     def shut(self) -> None:
@@ -122,9 +112,8 @@ class Delivery:
         self._under_way, self._others, self._is_retaining = [], [], False
         if not is_planned:
             self.replies = []
-            given_up = self.suspects.ended(under_way, at_once)
-            if given_up is not None:
-                self._give_up(given_up, None)
+            if self._trouble is not None or under_way:
+                self._in_trouble().ended(under_way, at_once)
         if self._refused:
             try:
                 self._take_refusals(now)
@@ -135,7 +124,9 @@ class Delivery:
         self.retained, self._paused_until = [], None
         if self._echo is not None:
             self._echo.ended()
-        refusal, self._refusal = self._refusal, None
+        if self._trouble is None:
+            return None
+        refusal, self._trouble.refusal = self._trouble.refusal, None
         return refusal
 
     @property
@@ -159,7 +150,7 @@ class Delivery:
         if not self._is_open or self._refused or self._paused_until is not None:
             return
         now = self._clock.now()
-        if (self.replies or self.retained) and not self.suspects.is_alone():
+        if (self.replies or self.retained) and not self._is_alone():
             self._pump_others(now)
         while len(self._under_way) < self._window and self._mqtt.room() > 0:
             record = self._outbox.next(now)
@@ -173,8 +164,8 @@ class Delivery:
         due = self._outbox.due(now)
         if due is not None:
             self._watch(now, due)
-        elif not self._under_way:
-            self.suspects.forget()
+        elif self._trouble is not None and not self._under_way:
+            self._trouble.suspects.forget()
 
     def _pump_others(self, now: int) -> None:
         while self.replies and self._mqtt.room() > 0:
@@ -204,7 +195,7 @@ class Delivery:
                 self._is_retaining = False
                 self.say_retained.worked()
             if is_failure(code):
-                self._tell_refusal(message.topic_name, code)
+                self._in_trouble().tell(message.topic_name, code)
             self._go_on()
 
         self._mqtt.send(message, settle)
@@ -216,29 +207,29 @@ class Delivery:
         self._under_way.remove(entry)
         record = entry[0]
         if code >= 0x80:
-            self._refuse(record, code)
+            if not self._in_trouble().is_final(record, code):
+                # What was sent behind it has its outcome first, so that all of it goes out again in order.
+                self._refused.append((record, code))
         else:
             self._outbox.acknowledge(record)
             self.last_acknowledged_at = self._clock.now()
             self._acknowledged += 1
-            if self._window < _MOST:
-                self._go_faster(record)
-            self.suspects.acknowledged(record)
+            if self._trouble is not None:
+                self._trouble.acknowledged(record)
+                if self._window < _MOST:
+                    self._go_faster(self._trouble)
         self._go_on()
         if self._acknowledged >= _BUNCH or not self._under_way:
             self._tell()
         if not self._under_way and (self._refused or not self._is_open):
             self._attention.set()
 
-    def _go_faster(self, record: "Record") -> None:
-        if self._forbidden is not None and self._forbidden == (record.stream, record.seq):
-            self._forbidden = None
-        if not self._forbidden and not self.suspects.is_alone():
+    def _go_faster(self, trouble: "Refusals") -> None:
+        if not trouble.is_one_by_one():
             self._window *= 2
         if self._window > _BUNCH:
             self._window = _MOST
-            self._slow.reset()
-            self._tries, self._told = 0, []
+            trouble.all_is_well()
 
     # ---- time ------------------------------------------------------------------------------
 
@@ -300,76 +291,39 @@ class Delivery:
 
     # ---- what is not taken -----------------------------------------------------------------
 
-    def _refuse(self, record: "Record", code: int) -> None:
-        if code in _UNFIT or (code == _FORBIDDEN and record.stream == EVENT and self._is_barred(record)):
-            self._give_up(record, code)
-        else:
-            # What was sent behind it has its outcome first, so that all of it goes out again in order.
-            self._refused.append((record, code))
+    def _in_trouble(self) -> "Refusals":
+        if self._trouble is None:
+            from .refusals import Refusals  # seldom needed
+
+            self._trouble = Refusals(self._topics, self._outbox, self._entropy.random_bytes(4), self._emit)
+        return self._trouble
 
     def _take_refusals(self, now: int) -> None:
-        """Nothing is under way, and some of what was has been refused."""
+        """Nothing is under way, and some of what was has been refused: all of that goes out again."""
         record, code = self._refused[0]
-        self._refused = []
-        self._window = 1
-        key = (record.stream, record.seq)
-        if code == _FORBIDDEN and self._forbidden != key and not self._is_barred(record):
-            self._forbidden = key
+        self._refused, self._window = [], 1
+        try:
+            pause_ms = self._in_trouble().take(record, code)
+            self._paused_until = now + pause_ms if pause_ms else None
+        finally:
             self._outbox.interrupted(now)
-            self._tell_refusal(self._topic_name(record), code)
-            self._refusal = refusal(self._topic_name(record), code)
-            raise self._refusal
-        # With a whole stream barred, somebody will have to mend the broker: all of it waits for that.
-        is_patient = code == _QUOTA or (code == _FORBIDDEN and self._is_barred(record))
-        self._tries = 0 if is_patient else self._tries + 1 if key == self._tried else 1
-        self._tried = key
-        if (code == _FORBIDDEN and not is_patient) or self._tries >= _TRIES:
-            self._give_up(record, code)
-            self._forbidden, self._tries = None, 0
-        else:
-            self._tell_refusal(self._topic_name(record), code)
-            self._paused_until = now + self._slow.delay_ms()
-        self._outbox.interrupted(now)
-
-    def _is_barred(self, record: "Record") -> bool:
-        """Whether the broker seems to forbid everything of the record's stream, whatever the token."""
-        return self.suspects.is_hopeless(record.stream)
 
     def token_was_not_renewed(self) -> None:
         """The refusal of a record with 0x87 says nothing yet: there is no newer token to try."""
-        self._forbidden = None
+        if self._trouble is not None:
+            self._trouble.forbidden = None
+
+    def quiet_ms(self, chance: int) -> int:
+        """As Suspects.quiet_ms."""
+        return 0 if self._trouble is None else self._trouble.suspects.quiet_ms(chance)
+
+    def _is_alone(self) -> bool:
+        return self._trouble is not None and self._trouble.suspects.is_alone()
 
     def _topic_name(self, record: "Record") -> str:
         return self._topics.event if record.stream == EVENT else self._topics.telemetry
-
-    def _give_up(self, record: "Record", code: "int | None") -> None:
-        topic_name = self._topic_name(record)
-        if code is None:
-            message = f"the broker ends the connection whenever number {record.seq} of {topic_name} is sent"
-            advice = f"Check that the token may publish to {topic_name}, and what the broker's log says."
-            tell_error(self._emit, BrokerError(message, 0x80, advice))
-        else:
-            self._tell_refusal(topic_name, code)
-        self._outbox.set_aside(record)
-        if code not in _UNFIT:
-            self.suspects.gave_up(record)
-        tell_gaps(self._emit, self._outbox)
-
-    def _tell_refusal(self, topic_name: str, code: int) -> None:
-        error = refusal(topic_name, code)
-        # The same trouble for each of a thousand messages is one piece of news.
-        if str(error) not in self._told:
-            self._told.append(str(error))
-            tell_error(self._emit, error)
 
     def _tell(self) -> None:
         if self._acknowledged:
             count, self._acknowledged = self._acknowledged, 0
             self._emit("published", count=count, backlog=len(self._outbox))
-
-
-def refusal(topic_name: str, code: int) -> BrokerError:
-    """The error for a message that the broker refused."""
-    from .core.mqtt_reasons import reason_text  # rare, and long
-
-    return BrokerError(f"the broker refused a message to {topic_name}: {reason_text(code)}", code)

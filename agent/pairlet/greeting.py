@@ -6,7 +6,6 @@ from .core import telemetry
 from .core.errors import BrokerError, TransportError
 from .core.mqtt import Message, is_failure
 from .core.step import Step
-from .delivery import refusal
 from .drive import first_of, wait_for
 
 TYPE_CHECKING = False
@@ -103,6 +102,8 @@ class Greeting:
         elif not self._is_refused:
             # It may be the token, or the broker's trouble. If it is only this topic, the others still count.
             self._is_refused = True
+            from .refusals import refusal  # seldom needed
+
             error = refusal(self._status, code)
             self._tell(error)
             raise error

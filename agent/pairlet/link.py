@@ -319,7 +319,7 @@ class Link:
 
     async def _greet(self) -> None:
         await self._greeting.run()
-        quiet_ms = self._delivery.suspects.quiet_ms(self._entropy.random_bytes(1)[0])
+        quiet_ms = self._delivery.quiet_ms(self._entropy.random_bytes(1)[0])
         if quiet_ms:
             await self._clock.sleep_until(self._clock.now() + quiet_ms)
             # The broker is well, and takes what it always takes.

@@ -39,7 +39,7 @@ TO_OBEY = [
 TO_ANNOUNCE = ["pairlet.core.homeassistant", "pairlet.core.quantity", "pairlet.core.json_object"]
 TO_PUBLISH = [
     "pairlet.link", "pairlet.greeting", "pairlet.delivery", "pairlet.login", "pairlet.echo_check",
-    "pairlet.core.suspects", "pairlet.core.step", "pairlet.core.mqtt", "pairlet.downlink",
+    "pairlet.refusals", "pairlet.core.suspects", "pairlet.core.step", "pairlet.core.mqtt", "pairlet.downlink",
     "pairlet.announcing",
     "pairlet_board.mqtt", "pairlet_board.mqtt_session", "pairlet_board.mqtt_packets",
     "pairlet.storing", "pairlet.core.outbox", "pairlet.core.stream", "pairlet.core.backlog",
