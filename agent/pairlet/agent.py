@@ -82,7 +82,7 @@ class Agent:
         # A board reads them in once there is a token to connect with.
         from .downlink import Downlink
         from .link import Link
-        from .login import Login
+        from .login import make_login
 
         self.measuring.interval_ms()  # now, so that a board forgets soon what it takes to find out
         ports = self.ports
@@ -92,7 +92,7 @@ class Agent:
         link = Link(
             ports.mqtt,
             topics,
-            Login(self.config, self.device.device_id),
+            make_login(self.config, self.device.device_id),
             self._storing.outbox,
             self.keeper,
             ports.clock,

@@ -16,13 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Protocol
 
-    from .core.mqtt import Event
+    from .core.mqtt import Event, Login
     from .core.outbox import Outbox
     from .core.telemetry import Topics
     from .core.token import Token
     from .events import Emit
     from .keeper import TokenKeeper
-    from .login import Login
     from .ports import Clock, Entropy, Mqtt
 
     class Downlink(Protocol):

@@ -3,11 +3,10 @@
 from collections import namedtuple
 
 from .core.errors import ConfigError
-from .core.mqtt import Credentials
+from .core.mqtt import Login
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .core.secret import Secret
     from .settings import Settings
 
 # Where the token goes: the user name and password of CONNECT, or the authentication data of MQTT 5.
@@ -54,32 +53,20 @@ def profile_of(config: "Settings") -> Profile:
     )
 
 
-class Login:
-    """Makes the credentials of each CONNECT. Raises ConfigError for what the broker can't take."""
-
-    def __init__(self, config: "Settings", device_id: str):
-        profile = profile_of(config)
-        self._token_in = profile.token_in
-        self._method = profile.method
-        authorizer = config.text("mqtt.authorizer")
-        if "{authorizer}" in profile.username and not authorizer:
-            raise ConfigError("mqtt.authorizer is missing", "Set the name of the custom authorizer.")
-        self._username = (
-            profile.username.replace("{device_id}", device_id)
-            .replace("{client_id}", config.text("mqtt.client_id") or device_id)
-            .replace("{authorizer}", authorizer)
+def make_login(config: "Settings", device_id: str) -> Login:
+    """What makes the credentials of each CONNECT. Raises ConfigError for what the broker can't take."""
+    profile = profile_of(config)
+    authorizer = config.text("mqtt.authorizer")
+    if "{authorizer}" in profile.username and not authorizer:
+        raise ConfigError("mqtt.authorizer is missing", "Set the name of the custom authorizer.")
+    prefix = config.text("mqtt.topic_prefix").replace("{device_id}", device_id)
+    levels = 1 + prefix.count("/") + _BELOW_LEVELS
+    most = (profile.topic_bytes or 65535) - _BELOW_BYTES
+    if 0 < profile.topic_levels < levels or most < len(prefix.encode()):
+        raise ConfigError(
+            "mqtt.topic_prefix is too long for this broker",
+            f"Use at most {profile.topic_levels - _BELOW_LEVELS} levels and {most} bytes.",
         )
-        prefix = config.text("mqtt.topic_prefix").replace("{device_id}", device_id)
-        levels = 1 + prefix.count("/") + _BELOW_LEVELS
-        most = (profile.topic_bytes or 65535) - _BELOW_BYTES
-        if 0 < profile.topic_levels < levels or most < len(prefix.encode()):
-            raise ConfigError(
-                "mqtt.topic_prefix is too long for this broker",
-                f"Use at most {profile.topic_levels - _BELOW_LEVELS} levels and {most} bytes.",
-            )
-
-    def credentials(self, token: "Secret") -> Credentials:
-        """For a CONNECT with this access token."""
-        if self._token_in == USERNAME:
-            return Credentials(token, None)
-        return Credentials(self._username, token, self._method)
+    username = profile.username.replace("{device_id}", device_id).replace("{authorizer}", authorizer)
+    username = username.replace("{client_id}", config.text("mqtt.client_id") or device_id)
+    return Login(username, profile.token_in == USERNAME, profile.method)

@@ -28,8 +28,8 @@ TO_PAIR = TO_FIND + [
     "pairlet.prompting", "pairlet.pairing", "pairlet.pending", "pairlet.core.stamp", "pairlet.unpairing",
     "pairlet.refreshing", "pairlet.core.device_grant", "pairlet.core.refresh_grant",
     "pairlet.core.revocation", "pairlet.core.token_record", "pairlet.core.answer",
-    "pairlet.core.json_object", "pairlet.broker_profiles", "pairlet.core.finding", "pairlet.core.thinning",
-    "pairlet.remote_settings",
+    "pairlet.core.json_object", "pairlet.core.finding", "pairlet.core.thinning", "pairlet.remote_settings",
+    "pairlet.login", "pairlet.broker_profiles",
 ]  # fmt: skip
 TO_OBEY = [
     "pairlet.commanding", "pairlet.ordering", "pairlet.handling", "pairlet.core.command",
@@ -38,7 +38,7 @@ TO_OBEY = [
 ]  # fmt: skip
 TO_ANNOUNCE = ["pairlet.core.homeassistant", "pairlet.core.quantity", "pairlet.core.json_object"]
 TO_PUBLISH = [
-    "pairlet.link", "pairlet.greeting", "pairlet.delivery", "pairlet.login", "pairlet.echo_check",
+    "pairlet.link", "pairlet.greeting", "pairlet.delivery", "pairlet.echo_check",
     "pairlet.refusals", "pairlet.core.suspects", "pairlet.core.step", "pairlet.core.mqtt", "pairlet.downlink",
     "pairlet.announcing",
     "pairlet_board.mqtt", "pairlet_board.mqtt_session", "pairlet_board.mqtt_packets",

@@ -8,7 +8,7 @@ from pairlet.core.outbox import Outbox
 from pairlet.core.secret import Secret
 from pairlet.core.telemetry import Topics
 from pairlet.link import Link
-from pairlet.login import Login
+from pairlet.login import make_login
 from pairlet.settings import Settings
 
 SECOND, MINUTE, HOUR = 1000, 60000, 3600000
@@ -63,7 +63,7 @@ class LinkRig:
         self.link = Link(
             self.broker,
             Topics("devices/{device_id}", "d1"),
-            Login(Settings({"mqtt.topic_prefix": "devices/{device_id}"}), "d1"),
+            make_login(Settings({"mqtt.topic_prefix": "devices/{device_id}"}), "d1"),
             self.outbox,
             self.keeper,
             self.clock,

@@ -4,7 +4,7 @@ from pairlet.broker_profiles import PROFILES
 from pairlet.core.errors import ConfigError
 from pairlet.core.mqtt import Credentials
 from pairlet.core.secret import Secret
-from pairlet.login import Login, profile_of
+from pairlet.login import make_login, profile_of
 from pairlet.settings import Settings
 
 TOKEN = Secret("hidden-token")
@@ -14,7 +14,7 @@ def login(**mqtt):
     values = {"mqtt.topic_prefix": "devices/{device_id}"}
     for name in mqtt:
         values["mqtt." + name] = mqtt[name]
-    return Login(Settings(values), "d1").credentials(TOKEN)
+    return make_login(Settings(values), "d1").credentials(TOKEN)
 
 
 def refused(**mqtt):

@@ -45,6 +45,21 @@ class Credentials:
         return f"<Credentials of {self.username}>"
 
 
+class Login:
+    """Makes the credentials of each CONNECT: `username`, or the token in its place, and see Credentials."""
+
+    def __init__(self, username: str, is_token_username: bool = False, method: str = ""):
+        self._username = username
+        self._is_token_username = is_token_username
+        self._method = method
+
+    def credentials(self, token: Secret) -> Credentials:
+        """For a CONNECT with this access token."""
+        if self._is_token_username:
+            return Credentials(token, None)
+        return Credentials(self._username, token, self._method)
+
+
 def is_failure(reason_code: int) -> bool:
     """Whether an MQTT 5 reason code tells of a failure: 0x80 and above; 0x10 is a success."""
     return reason_code >= 0x80

@@ -14,7 +14,7 @@ from pairlet.link import Link
 from pairlet.linux.clock import SystemClock
 from pairlet.linux.entropy import SystemEntropy
 from pairlet.linux.mqtt import PahoMqtt
-from pairlet.login import Login
+from pairlet.login import make_login
 from pairlet.settings import Settings
 from support.certificates import CertificateAuthority
 from support.mosquitto import Mosquitto, Received, Subscriber
@@ -67,7 +67,7 @@ class Device:
         self.link = Link(
             mqtt,
             Topics("devices/{device_id}", "d1"),
-            Login(Settings({"mqtt.topic_prefix": "devices/{device_id}"}), "d1"),
+            make_login(Settings({"mqtt.topic_prefix": "devices/{device_id}"}), "d1"),
             self.outbox,
             self.keeper,  # type: ignore[arg-type]
             self.clock,

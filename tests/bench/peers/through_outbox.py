@@ -23,7 +23,7 @@ from pairlet.linux.clock import SystemClock
 from pairlet.linux.entropy import SystemEntropy
 from pairlet.linux.mqtt import PahoMqtt
 from pairlet.linux.segment_files import SegmentFolder
-from pairlet.login import Login
+from pairlet.login import make_login
 from pairlet.storing import Storing
 from samples import BEGIN_MS, VALUES
 
@@ -62,7 +62,7 @@ class Source:
         self.told = asyncio.Event()
         self.storing = Storing(Config.from_tables(tables, "bench"), ports, self.hear)
         self.outbox = self.storing.outbox
-        login = Login(Config({}), "bench")
+        login = make_login(Config({}), "bench")
         self.link = Link(
             mqtt, Topics("devices/bench", "bench"), login, self.outbox, Keeper(), clock, ports.entropy,
             self.hear, self.renew,

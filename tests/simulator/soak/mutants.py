@@ -543,7 +543,7 @@ _LINK = (
     ),
     _one(
         "drops what a broker refuses for now",
-        "delivery",
+        "refusals",
         "if code in _UNFIT or (",
         "if True or (",
         "gives_up_only_what_is_refused",
