@@ -268,7 +268,7 @@ _KEEPING = (
     ),
     _one(
         "sleeps through a token that the broker asked for",
-        "agent",
+        "renewing",
         "await first_of(clock.sleep_until(look if due is None else min(due, look)), "
         "wait_for(keeper.changed))",
         "await clock.sleep_until(look if due is None else min(due, look))",
@@ -277,15 +277,15 @@ _KEEPING = (
     ),
     _one(
         "gives up after a refusal",
-        "agent",
-        'self._pause("refresh", backoff.delay_ms())',
-        'self._pause("refresh", 10**12)',
+        "renewing",
+        "pause_ms = self._backoff.delay_ms()",
+        "pause_ms = 10**12",
         *_STALE,
         "tries_again_within_the_grace",
     ),
     _one(
         "holds on to a token that has ended",
-        "agent",
+        "renewing",
         "if due is not None and clock.now() >= due:\n                    await keeper.expire()",
         "if False:\n                    await keeper.expire()",
         "lets_go_of_a_token_that_has_ended",
@@ -294,7 +294,7 @@ _KEEPING = (
     ),
     _one(
         "ends a pairing before its time",
-        "agent",
+        "renewing",
         "if due is not None and clock.now() >= due:\n                    await keeper.expire()",
         "if due is not None:\n                    await keeper.expire()",
         "lets_a_token_live_to_its_end",
