@@ -83,6 +83,10 @@ def check(tables: "Table") -> Settings:
     telemetry = tables.setdefault("telemetry", {})
     if isinstance(telemetry, dict):
         telemetry.setdefault("buffer_bytes", _BUFFER_BYTES)
+    commands = tables.setdefault("commands", {})
+    if isinstance(commands, dict):
+        # What takes commands takes room; who wants them says so.
+        commands.setdefault("allow", [])
     values = Config.from_tables(tables, _CONFIG).values
     settings = Settings({name: values[name] for name in values if values[name] is not None})
     del values, Config

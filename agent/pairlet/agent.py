@@ -80,7 +80,6 @@ class Agent:
 
     def _make_link(self) -> "Link":
         # A board reads them in once there is a token to connect with.
-        from .downlink import Downlink
         from .link import Link
         from .login import make_login
 
@@ -88,7 +87,11 @@ class Agent:
         ports = self.ports
         assert self._storing is not None
         topics = Topics(self.config.text("mqtt.topic_prefix"), self.device.device_id)
-        self._downlink = Downlink(self, topics)
+        config = self.config
+        if config.texts("commands.allow") or self.handlers or config.flag("homeassistant.discovery"):
+            from .downlink import Downlink
+
+            self._downlink = Downlink(self, topics)
         link = Link(
             ports.mqtt,
             topics,
@@ -103,7 +106,8 @@ class Agent:
             self.config.integer("mqtt.echo_check"),
             self._downlink,
         )
-        self._downlink.link = link
+        if self._downlink is not None:
+            self._downlink.link = link
         return link
 
     async def pair(self, patience: "Patience | None" = None) -> "Token":
@@ -207,16 +211,16 @@ class Agent:
         storing = self._storing
         link = self.link = self.link or self._make_link()
         downlink = self._downlink
-        assert downlink is not None
         measuring = self.measuring.run(storing.outbox, self._sample_taken)
         work = [self._renewing.run(), link.run(), measuring, storing.run(link.outbox_filled)]
-        if downlink.announcer is not None:
+        if downlink is not None and downlink.announcer is not None:
             work.append(downlink.announcer.run())
         try:
             await first_of(*work)
         finally:
-            for task in downlink.tasks:
-                task.cancel()
+            if downlink is not None:
+                for task in downlink.tasks:
+                    task.cancel()
             await link.close(not self._renewing.makes_room)
             await storing.finish()
 
@@ -249,10 +253,10 @@ class Agent:
             self.emit("waiting", what="server", ms=pause_ms)
 
     def _sample_taken(self, values: "dict[str, int | float]") -> None:
-        assert self.link is not None and self._downlink is not None and self._storing is not None
+        assert self.link is not None and self._storing is not None
         self._storing.look()
         self.link.outbox_filled()
-        if self._downlink.announcer is not None:
+        if self._downlink is not None and self._downlink.announcer is not None:
             self._downlink.announcer.measured(values)
 
     def give_order(self, name: str) -> None:
