@@ -9,7 +9,7 @@ import machine
 import network
 from pairlet.agent import Agent, Ports
 from pairlet.core.client import Client
-from pairlet.core.errors import ConfigError, PairletError, RestartError
+from pairlet.core.errors import EXIT_RESTART, ConfigError, PairletError
 from pairlet.core.screen import STARTING, TROUBLE, Screen
 from pairlet.core.secret import Secret
 from pairlet.core.wall import UNSET
@@ -20,11 +20,8 @@ from pairlet_board.clock import BoardClock
 from pairlet_board.entropy import BoardEntropy
 from pairlet_board.memory import unload
 from pairlet_board.on_demand import (
-    TO_ANNOUNCE,
     TO_FIND,
-    TO_OBEY,
     TO_PAIR,
-    Handlers,
     Http,
     Logs,
     Mqtt,
@@ -179,9 +176,11 @@ class Firmware:
             *(self.clock, http, self.display, self.store, self.entropy, sensors, self.button, mqtt),
             Logs("outbox"),
         )
-        words = config.texts("commands.handlers")
-        handlers = Handlers(words, config.integer("commands.timeout")) if words else None
-        unload(TO_OBEY)
+        words, handlers = config.texts("commands.handlers"), None
+        if words:
+            from pairlet_board.handlers import Handlers
+
+            handlers = Handlers(words, config.integer("commands.timeout"))
         return Agent(config, Client(client_id), device, ports, self._hear, handlers)
 
     async def run(self) -> None:
@@ -202,9 +201,9 @@ class Firmware:
             gc.collect()
             try:
                 await first_of(self.agent.run(), self._unpair_on_long_press())
-            except RestartError:
-                machine.reset()
             except (PairletError, MemoryError) as error:
+                if getattr(error, "exit_code", 0) == EXIT_RESTART:
+                    machine.reset()
                 tell(self.display, error)
                 await self.clock.sleep_until(self.clock.now() + _RESTART_MS)
 
@@ -235,10 +234,10 @@ class Firmware:
             unload(TO_FIND)
         elif event in ("mqtt_connected", "refreshed"):
             unload(TO_PAIR)
-        elif event == "command":
-            unload(TO_OBEY)
-        elif event == "announced":
-            unload(TO_ANNOUNCE)
+        elif event in ("command", "announced"):
+            from pairlet_board.passing import forget
+
+            forget(event)
         elif event == "making_room":
             self.agent.ports.mqtt.let_go()
         elif event == "unpaired" and self.agent.ports.mqtt is not None:

@@ -2,7 +2,8 @@
 
 from . import __version__
 from .core.command import BUILT_IN, ONCE, Command, check, interval_ms, is_name, read, reply
-from .core.errors import CommandError, PairletError
+from .core.command_error import CommandError
+from .core.errors import PairletError
 from .core.mqtt import Message
 from .core.text import clean
 from .core.wall import UNSET
@@ -76,7 +77,12 @@ async def _carry_out(agent: "Agent", command: Command) -> object:
     if name == "report-now":
         return {"seq": await agent.measuring.take()}
     if name == "set-interval":
-        return {"interval": agent.measuring.set_interval(interval_ms(command.arguments)) / 1000}
+        from .remote_settings import set_interval
+
+        measuring, wanted = agent.measuring, interval_ms(command.arguments)
+        milliseconds = set_interval(agent.ports.store, wanted, measuring.configured_ms)
+        measuring.set_interval(milliseconds)
+        return {"interval": milliseconds / 1000}
     from .ordering import note
 
     note(agent.ports.store, command)

@@ -3,7 +3,7 @@
 import asyncio
 
 from .commanding import answer, remember
-from .core.errors import CommandError
+from .core.command_error import CommandError
 from .core.handlers import check_result
 
 TYPE_CHECKING = False

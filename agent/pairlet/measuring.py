@@ -2,10 +2,8 @@
 
 import asyncio
 
-from .core.errors import StoreError
 from .core.wall import SYNCED, UNSET
 from .drive import first_of, wait_for
-from .events import tell_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,24 +38,13 @@ class Measuring:
         if self._interval_ms is None:
             from .remote_settings import interval_ms
 
-            self._interval_ms = self._configured_ms
-            try:
-                self._interval_ms = interval_ms(self._ports.store, self._configured_ms)
-            except StoreError as error:
-                tell_error(self._emit, error)
+            self._interval_ms = interval_ms(self._ports.store, self._configured_ms, self._emit)
         return self._interval_ms
 
-    def set_interval(self, milliseconds: "int | None") -> int:
-        """Measure so often from now on, also after a restart; None: as configured. Returns what counts now.
-
-        Raises StoreError; nothing has changed then.
-        """
-        from .remote_settings import set_interval
-
-        set_interval(self._ports.store, milliseconds, self._configured_ms)
-        self._interval_ms = self._configured_ms if milliseconds is None else milliseconds
+    def set_interval(self, milliseconds: int) -> None:
+        """Measure so often from now on."""
+        self._interval_ms = milliseconds
         self._changed.set()
-        return self._interval_ms
 
     async def run(self, outbox: "Outbox", taken: "Callable[[dict[str, int | float]], None]") -> None:
         """Put samples into `outbox` until cancelled; `taken(values)` hears of each."""

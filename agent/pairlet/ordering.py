@@ -2,7 +2,7 @@
 
 import json
 
-from .core.errors import ProtocolError, RestartError, StoreError, UnpairedError
+from .core.errors import EXIT_RESTART, PairletError, ProtocolError, StoreError, UnpairedError
 from .core.json_object import parse
 from .events import tell_error
 
@@ -17,6 +17,15 @@ _STORED = "commands"
 _MOST = 16
 # Between the reply and the end of the connection.
 _BEFORE_MS = 1000
+
+
+class RestartError(PairletError):
+    """Not a fault: a command asks for the program to end and to be started again."""
+
+    exit_code = EXIT_RESTART
+
+    def _usual_advice(self) -> str:
+        return "What runs pairlet as a service starts it again; without one, start it yourself."
 
 
 def was_done(store: "Store", command: "Command") -> bool:

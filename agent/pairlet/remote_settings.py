@@ -2,23 +2,29 @@
 
 import json
 
-from .core.errors import ProtocolError
+from .core.errors import ProtocolError, StoreError
 from .core.json_object import parse
+from .events import tell_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .events import Emit
     from .ports import Store
 
 # The store's name for them.
 _STORED = "settings"
 
 
-def interval_ms(store: "Store", configured_ms: int) -> int:
-    """How often to measure: as set from afar, else as configured, in ms. Raises StoreError.
+def interval_ms(store: "Store", configured_ms: int, emit: "Emit") -> int:
+    """How often to measure: as set from afar, else as configured, in ms. `emit` hears of a store that fails.
 
     What was set from afar is over when the owner configures something else than it was to replace.
     """
-    data = store.load(_STORED)
+    try:
+        data = store.load(_STORED)
+    except StoreError as error:
+        tell_error(emit, error)
+        return configured_ms
     if data is None:
         return configured_ms
     try:
@@ -32,10 +38,14 @@ def interval_ms(store: "Store", configured_ms: int) -> int:
     return value if isinstance(value, int) and value > 0 else configured_ms
 
 
-def set_interval(store: "Store", milliseconds: "int | None", configured_ms: int) -> None:
-    """Keep `milliseconds` as how often to measure; None: as configured. Raises StoreError."""
+def set_interval(store: "Store", milliseconds: "int | None", configured_ms: int) -> int:
+    """Keep `milliseconds` as how often to measure; None: as configured. Returns what counts now.
+
+    Raises StoreError; nothing has changed then.
+    """
     if milliseconds is None:
         store.delete(_STORED)
-        return
+        return configured_ms
     record = {"interval_ms": milliseconds, "instead_of_ms": configured_ms}
     store.save(_STORED, json.dumps(record).encode())
+    return milliseconds

@@ -1,13 +1,34 @@
-"""Calling what a command of the owner's own does: a function in a module on the board."""
+"""Commands of the owner's own: functions in modules on the board."""
 
 import asyncio
 
-from pairlet.core.errors import CommandError
+from pairlet.core.command_error import CommandError
+from pairlet.core.handlers import handlers_of
 
 _TimeoutError = asyncio.TimeoutError  # noqa: UP041  MicroPython has it nowhere else
 
 
-async def call(
+class Handlers:
+    """The port Handlers: functions in modules on the board, `words` as commands.handlers has them."""
+
+    def __init__(self, words: "list[str]", timeout_ms: int):
+        """Raises ConfigError. No module of the owner's is read in before its command comes."""
+        self._handlers = handlers_of(words)
+        self._timeout_ms = timeout_ms
+
+    def names(self) -> "list[str]":
+        """See pairlet.ports.Handlers."""
+        return [handler[0] for handler in self._handlers]
+
+    async def call(self, name: str, arguments: "dict[str, object]") -> object:
+        """See pairlet.ports.Handlers."""
+        for command, module_name, function_name in self._handlers:
+            if command == name:
+                return await _call(module_name, function_name, arguments, self._timeout_ms)
+        return None
+
+
+async def _call(
     module_name: str, function_name: str, arguments: "dict[str, object]", timeout_ms: int
 ) -> object:
     """Call the function with `arguments`, await it if it is a coroutine function; what it returns.

@@ -31,12 +31,6 @@ TO_PAIR = TO_FIND + [
     "pairlet.core.json_object", "pairlet.core.finding", "pairlet.core.thinning", "pairlet.remote_settings",
     "pairlet.login", "pairlet.broker_profiles",
 ]  # fmt: skip
-TO_OBEY = [
-    "pairlet.commanding", "pairlet.ordering", "pairlet.handling", "pairlet.core.command",
-    "pairlet.core.handlers", "pairlet.core.json_object", "pairlet.remote_settings", "pairlet.unpairing",
-    "pairlet_board.handlers",
-]  # fmt: skip
-TO_ANNOUNCE = ["pairlet.core.homeassistant", "pairlet.core.quantity", "pairlet.core.json_object"]
 TO_PUBLISH = [
     "pairlet.link", "pairlet.greeting", "pairlet.delivery", "pairlet.echo_check",
     "pairlet.refusals", "pairlet.core.suspects", "pairlet.core.step", "pairlet.core.mqtt", "pairlet.downlink",
@@ -158,30 +152,6 @@ class Logs:
         from pairlet_board.log import SegmentFiles
 
         return SegmentFiles(self._folder, name)
-
-
-class Handlers:
-    """The port Handlers: functions in modules on the board, `words` as commands.handlers has them."""
-
-    def __init__(self, words: "list[str]", timeout_ms: int):
-        """Raises ConfigError. No module is read in before its command comes."""
-        from pairlet.core.handlers import handlers_of
-
-        self._handlers = handlers_of(words)
-        self._timeout_ms = timeout_ms
-
-    def names(self) -> "list[str]":
-        """See pairlet.ports.Handlers."""
-        return [handler[0] for handler in self._handlers]
-
-    async def call(self, name: str, arguments: "dict[str, object]") -> object:
-        """See pairlet.ports.Handlers."""
-        from .handlers import call
-
-        for command, module_name, function_name in self._handlers:
-            if command == name:
-                return await call(module_name, function_name, arguments, self._timeout_ms)
-        return None
 
 
 def make_context(config: "Any", table: str) -> "SSLContext | None":

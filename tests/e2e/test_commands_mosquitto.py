@@ -142,7 +142,7 @@ def test_un_pairing_and_pairing_anew_from_afar(simulated: Cloud, broker: Mosquit
 
 DOOR = """
 import time
-from pairlet.core.errors import CommandError
+from pairlet.core.command_error import CommandError
 
 def on_open_door(arguments):
     print("opening")

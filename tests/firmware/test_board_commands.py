@@ -32,6 +32,7 @@ def ready(scene):  # noqa: F811
 
     def make(**changes):
         settings = {"pairing": {"device_id": DEVICE}, "telemetry": {"interval": "1s"}, **changes}
+        settings["commands"] = {"allow": EVERYTHING, **changes.get("commands", {})}
         made = scene(**settings)
         return made, Remote(made.mosquitto)
 
@@ -46,7 +47,7 @@ def is_listening(board, remote, mark=0):
 
 
 def test_commands_come_in_and_replies_go_out(ready):
-    made, remote = ready(commands={"allow": EVERYTHING})
+    made, remote = ready()
     with remote, made.board(HEAP) as board:
         approve(made, board)
         is_listening(board, remote)
@@ -96,7 +97,7 @@ def test_an_interval_survives_a_power_cut(ready):
 
 
 def test_a_restart_happens_once(ready):
-    made, remote = ready(commands={"allow": EVERYTHING})
+    made, remote = ready()
     with remote, made.board(HEAP) as board:
         approve(made, board)
         is_listening(board, remote)
@@ -111,7 +112,7 @@ def test_a_restart_happens_once(ready):
 
 
 def test_pairing_anew_from_afar(ready):
-    made, remote = ready(commands={"allow": EVERYTHING})
+    made, remote = ready()
     with remote, made.board(HEAP) as board:
         approve(made, board)
         is_listening(board, remote)

@@ -3,7 +3,7 @@
 import json
 
 from pairlet.core.command import check, interval_ms, is_name, read, reply
-from pairlet.core.errors import CommandError
+from pairlet.core.command_error import CommandError
 from pairlet.core.handlers import check_result
 from pairlet.core.wall import FLOOR, SYNCED, UNSET, Wall
 

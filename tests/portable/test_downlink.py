@@ -4,8 +4,9 @@ import asyncio
 import json
 
 from fakes import MemoryBroker, MemoryStore
-from pairlet.core.errors import CommandError, RestartError
+from pairlet.core.command_error import CommandError
 from pairlet.core.mqtt import Message
+from pairlet.ordering import RestartError
 from test_agent import MINUTE, Rig, telemetry_of
 
 ALL = ["ping", "report-now", "set-interval", "re-pair", "unpair", "restart"]

@@ -7,7 +7,8 @@ the topic can send any bytes; they become a Command or a CommandError, and nothi
 import json
 from collections import namedtuple
 
-from .errors import CommandError, ProtocolError
+from .command_error import CommandError
+from .errors import ProtocolError
 from .json_object import parse
 from .text import clean, is_printable_ascii
 from .wall import SYNCED

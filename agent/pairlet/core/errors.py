@@ -136,29 +136,6 @@ class StoreError(PairletError):
         return "Check that the state folder exists, belongs to this user and has room."
 
 
-class CommandError(PairletError):
-    """A command from the broker is not carried out. `error`: a code for programs, such as "not_allowed".
-
-    What handles a command of the owner's own may raise it, too; sender and log get both.
-    """
-
-    def __init__(self, error: str, error_description: str):
-        super().__init__(error_description)
-        self.error = error
-
-    def _usual_advice(self) -> str:
-        return "Correct the command and send it again."
-
-
-class RestartError(PairletError):
-    """Not a fault: a command asks for the program to end and to be started again."""
-
-    exit_code = EXIT_RESTART
-
-    def _usual_advice(self) -> str:
-        return "What runs pairlet as a service starts it again; without one, start it yourself."
-
-
 _EXIT_CODES = {
     "access_denied": EXIT_DENIED,
     "expired_token": EXIT_EXPIRED,

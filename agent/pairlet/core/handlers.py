@@ -3,7 +3,8 @@
 import json
 
 from .command import BUILT_IN, is_name, is_number
-from .errors import CommandError, ConfigError
+from .command_error import CommandError
+from .errors import ConfigError
 from .text import clean
 
 _LARGEST_REPLY = 8192

@@ -13,12 +13,13 @@ from .. import __version__
 from ..agent import Agent, Ports
 from ..config import Config
 from ..core.client import Client
-from ..core.errors import ConfigError, PairletError, RestartError, StoreError
+from ..core.errors import ConfigError, PairletError, StoreError
 from ..core.secret import Secret
 from ..core.token import Token
 from ..device import Device, identify
 from ..drive import Patience
 from ..events import tell_error
+from ..ordering import RestartError
 from ..settings import Settings
 from .button import SignalButton
 from .clock import SystemClock

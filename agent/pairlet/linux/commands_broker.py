@@ -62,7 +62,7 @@ async def reset(arguments: argparse.Namespace, output: Output) -> int:
     joined = Joined(arguments, output)
     joined.display.close()
     store, configured_ms = joined.agent.ports.store, joined.agent.config.integer("telemetry.interval")
-    changed = remote_settings.interval_ms(store, configured_ms) != configured_ms
+    changed = remote_settings.interval_ms(store, configured_ms, output.event) != configured_ms
     remote_settings.set_interval(store, None, configured_ms)
     output.event("reset", changed=changed)
     if not output.as_json:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import CommandError
+from ..core.command_error import CommandError
 from ..core.handlers import handlers_of
 from .log.faults import frames
 from .sensors import trust

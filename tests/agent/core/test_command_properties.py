@@ -6,7 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 from pairlet.core.command import BUILT_IN, check, interval_ms, is_name, read, reply
-from pairlet.core.errors import CommandError, ConfigError
+from pairlet.core.command_error import CommandError
+from pairlet.core.errors import ConfigError
 from pairlet.core.handlers import check_result, handlers_of
 from pairlet.core.wall import FLOOR, SYNCED, UNSET, Wall
 

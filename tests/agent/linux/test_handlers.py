@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pairlet.core.errors import CommandError, ConfigError
+from pairlet.core.command_error import CommandError
+from pairlet.core.errors import ConfigError
 from pairlet.linux.handlers import FunctionHandlers
 
 MODULE = """
 import asyncio, sys, threading
-from pairlet.core.errors import CommandError
+from pairlet.core.command_error import CommandError
 
 go_on = threading.Event()
 
