@@ -200,7 +200,8 @@ class Firmware:
             self.watchdog.forget("work")
             gc.collect()
             try:
-                await first_of(self.agent.run(), self._unpair_on_long_press())
+                await first_of(self.agent.run(), self.button.long_pressed())
+                await self._unpair()
             except (PairletError, MemoryError) as error:
                 if getattr(error, "exit_code", 0) == EXIT_RESTART:
                     machine.reset()
@@ -215,8 +216,9 @@ class Firmware:
             self.display.show(Screen(STARTING, message="asking for the time"))
             await self.clock.synced.wait()
 
-    async def _unpair_on_long_press(self) -> None:
-        await self.button.long_pressed()
+    async def _unpair(self) -> None:
+        # As for a refresh, there is no room for telling the server beside what publishing takes.
+        self.agent.let_go()
         trouble = await self.agent.unpair(Patience(2))
         if trouble is not None:
             tell(self.display, trouble)

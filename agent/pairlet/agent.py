@@ -171,21 +171,23 @@ class Agent:
                 tell_error(self.emit, error)
                 ended = True
 
-    def _let_go(self) -> None:
-        """What publishing takes is room that pairing needs, and on a board each exchange."""
+    def let_go(self) -> None:
+        """Forget what publishing takes, while run() is not at it: pairing needs the room, and on a board each
+        exchange."""
         self.link = self._downlink = None
         if self._storing is not None and self._storing.is_safe:
             self._storing = None
+        if self.ports.http.needs_room and self.ports.mqtt is not None:
+            self.emit("making_room")
 
     async def _refresh_apart(self) -> None:
         """A refresh where there is no room for it beside the broker's connection: one try."""
-        self._let_go()
-        self.emit("making_room")
+        self.let_go()
         self._renewing.makes_room = False
         await self._renewing.renew(Patience(1))
 
     async def _pair_first(self, ended: bool) -> None:
-        self._let_go()
+        self.let_go()
         # In a frame of its own: a name in run()'s would keep the module for ever.
         from .prompting import pair_with_people
 
