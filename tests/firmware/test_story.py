@@ -20,8 +20,8 @@ from support.certificates import CertificateAuthority
 from support.mosquitto import Mosquitto, Subscriber
 
 # What a Pico W has left for programs (187,072 bytes) while it shakes hands for its one TLS session, which
-# takes 33 KB there; here that lies elsewhere. And 9 KB for the next larger table of interned names, which takes
-# the names of the fake hardware to be needed: a board has those in ROM.
+# takes 33 KB there; here that lies elsewhere. And 9 KB for the next larger table of interned names: it takes
+# the names of the fake hardware, which a board has in ROM, to need that one.
 HEAP = (149 + 9) * 1024
 BUTTON = 14
 
@@ -135,6 +135,7 @@ def approve(scene, board, since=0):
     board.wait_for_line("^paired ", since=since, timeout=60)
 
 
+@pytest.mark.timeout(300)
 def test_from_power_on_to_a_thousand_samples(scene):
     scene = scene(token_s=40)
     with scene.board() as board:

@@ -75,7 +75,9 @@ class Demo:
 
     def boards(self) -> list[int]:
         """The processes that are this demo's board. They know nothing of the mark, but hold the flash."""
-        return [pid for pid in holders(self.folder) if pid != self.process.pid]
+        # The agent beside the board holds its outbox there, too; that one bears the mark.
+        others = {self.process.pid, *marked_processes(self.mark)}
+        return [pid for pid in holders(self.folder) if pid not in others]
 
     def leaves_nothing(self) -> None:
         """No process, no folder, no traceback."""

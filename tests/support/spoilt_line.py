@@ -36,7 +36,7 @@ class SpoiltLine:
 
     def until_held(self, count: int) -> None:
         """Wait until so many PUBACKs are held back."""
-        until(lambda: self._proxy.down.held >= count, f"{count} PUBACKs")
+        until(lambda: self._proxy.down.held >= count, f"{count} PUBACKs", 120)
 
     def progress(self, count: int) -> None:
         """Wait until so many more samples have arrived."""

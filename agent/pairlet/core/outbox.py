@@ -214,7 +214,8 @@ class Outbox:
         self._flushing = True
         trouble, self._trouble = self._trouble, None
         try:
-            for stream in (self._events, self._samples):
+            # At the end the events come last: what has to go of the samples is told by one.
+            for stream in (self._samples, self._events) if final else (self._events, self._samples):
                 try:
                     await self._flush(stream, only_due, final)
                 except StoreError as error:

@@ -203,6 +203,9 @@ class Stream:
             await self._store(entries, now, wall, reported, final)
             while self._stored <= last and (entries := self._unstored()):
                 await self._store(entries, now, wall, reported, final)
+            if final and last >= 0:
+                # What was acknowledged between them is not lost either: all numbers are accounted for.
+                await self._store([], now, wall, reported, final)
         await backlog.remove_done()
 
     def is_stored(self, seq: int) -> bool:
