@@ -1,30 +1,14 @@
 """Commands for a real `pairlet run` through a real mosquitto, as a person sends them, across restarts."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from support.agent_process import run, started
-from support.cloud import Cloud, cloud
+from support.cloud import Cloud
 from support.mosquitto import Mosquitto
 from support.remote import DEVICE, Remote, options, pair
 
 EVERYTHING = "ping,report-now,set-interval,re-pair,unpair,restart"
-
-
-@pytest.fixture(scope="module")
-def simulated() -> Iterator[Cloud]:
-    """An authorization server."""
-    with cloud(interval_s=1) as running:
-        yield running
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    """A mosquitto."""
-    with Mosquitto(tmp_path) as running:
-        yield running
 
 
 def test_ping_report_and_an_interval_that_survives(

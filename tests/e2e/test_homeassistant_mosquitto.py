@@ -1,32 +1,16 @@
 """What Home Assistant is told by a real `pairlet run` through a real mosquitto, and how it is taken back."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from support.agent_process import run, started
-from support.cloud import Cloud, cloud
+from support.cloud import Cloud
 from support.home_assistant import entities
 from support.mosquitto import Mosquitto
 from support.remote import DEVICE, Remote, options, pair
 
 TOPIC = f"homeassistant/device/{DEVICE}/config"
-
-
-@pytest.fixture(scope="module")
-def simulated() -> Iterator[Cloud]:
-    """An authorization server."""
-    with cloud(interval_s=1) as running:
-        yield running
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    """A mosquitto."""
-    with Mosquitto(tmp_path) as running:
-        yield running
 
 
 def told(remote: Remote) -> list[dict[str, Any]]:

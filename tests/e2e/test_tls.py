@@ -1,7 +1,6 @@
 """Who answers in place of the authorization server: certificates that prove nothing, and strange answers."""
 
 import json
-import os
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from support.agent_process import run
 from support.certificates import CertificateAuthority, Issued, self_signed
 from support.https_server import HttpsServer, Script, answer, flood, raw
+from support.missing import missing
 
 NOW = datetime.now(UTC)
 LONG_AGO, YESTERDAY = NOW - timedelta(days=400), NOW - timedelta(days=1)
@@ -87,9 +87,7 @@ def test_the_clock_of_a_board_that_lost_its_power(authority: CertificateAuthorit
     """With a real clock that stands in 1999, where libfaketime is there to set it."""
     library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
     if library is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("libfaketime is missing: install the Debian package faketime")
-        pytest.skip("libfaketime is missing: install the Debian package faketime")
+        missing("libfaketime is missing: install the Debian package faketime")
     ca_file = authority.write(tmp_path / "ca.pem")
     fake: dict[str, Any] = {
         "LD_PRELOAD": str(library),

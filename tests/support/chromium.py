@@ -10,15 +10,14 @@ open: asyncio.run() must wait until it is closed, or run in another thread.
 import base64
 import contextlib
 import hashlib
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import Browser, Page, sync_playwright
+from support.missing import missing
 
 TIMEOUT_MS = 30_000
 
@@ -47,7 +46,7 @@ def chromium(*, trusted: str | Path | None = None, ignore_https_errors: bool = F
     """
     executable = shutil.which("chromium") or shutil.which("chromium-browser")
     if executable is None:
-        _missing("chromium is not installed, so there is no browser to test with")
+        missing("chromium is not installed, so there is no browser to test with")
     arguments = list(_ARGUMENTS)
     if trusted is not None:
         arguments.append(f"--ignore-certificate-errors-spki-list={_key_pin(Path(trusted))}")
@@ -84,10 +83,3 @@ def _key_pin(certificate: Path) -> str:
     key = x509.load_pem_x509_certificate(certificate.read_bytes()).public_key()
     digest = hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
     return base64.b64encode(digest).decode()
-
-
-def _missing(reason: str) -> None:
-    """Skip the test, but fail it under CI=true: there, a browser that is not installed is a mistake."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)

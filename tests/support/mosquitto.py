@@ -19,7 +19,8 @@ from typing import Any, NamedTuple, Self, TypeVar
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
-from support.broker_process import HOST, TIMEOUT, BrokerProcess, unavailable
+from support.broker_process import HOST, TIMEOUT, BrokerProcess
+from support.missing import missing
 from support.ports import free_port
 
 # Debian puts the broker where the PATH of an ordinary user does not look.
@@ -31,7 +32,7 @@ Result = TypeVar("Result")
 def find_program(name: str) -> str:
     """The path of a mosquitto program; without one the test is skipped, or fails where CI=true."""
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), *_MORE_PLACES])
-    return shutil.which(name, path=path) or unavailable(
+    return shutil.which(name, path=path) or missing(
         "%s is missing: install the Debian packages mosquitto and mosquitto-clients" % name
     )
 

@@ -13,7 +13,6 @@ refresh token that comes back ends the whole grant (RFC 9700 section 4.14.2); me
 
 import contextlib
 import json
-import os
 import secrets
 import shutil
 import subprocess
@@ -22,20 +21,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import pytest
 import requests
 from support.html_pages import Page
+from support.missing import missing
 
 FOLDER = Path(__file__).resolve().parent.parent / "e2e" / "oidc_provider"
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 TIMEOUT = 30.0
-
-
-def _missing(reason: str) -> None:
-    """Skip the test, but fail it under CI=true: there, a peer that is not installed is a mistake."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 class RegisteredClient:
@@ -93,9 +85,9 @@ class OidcProvider:
     def __enter__(self) -> Self:
         node = shutil.which("node")
         if node is None:
-            _missing("node is not installed, so there is no oidc-provider to test against")
+            missing("node is not installed, so there is no oidc-provider to test against")
         if not (FOLDER / "node_modules" / "oidc-provider").is_dir():
-            _missing(f"run `npm ci` in {FOLDER.name}: its node_modules folder is missing")
+            missing(f"run `npm ci` in {FOLDER.name}: its node_modules folder is missing")
         with self._log.open("wb") as log:
             command = [str(node), str(FOLDER / "server.mjs")]
             pipe = subprocess.PIPE

@@ -16,7 +16,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from support.broker_process import HOST, TIMEOUT, BrokerProcess, unavailable
+from support.broker_process import HOST, TIMEOUT, BrokerProcess
+from support.missing import missing
 from support.ports import free_port
 
 # The package's own script insists on the user rabbitmq; what it wraps does not.
@@ -45,7 +46,7 @@ class RabbitMQ(BrokerProcess):
 
     def __init__(self, folder: str | Path, *, jwks_uri: str, audience: str):
         if not _PROGRAM.exists() or not shutil.which("epmd"):
-            unavailable("RabbitMQ is missing: install the Debian package rabbitmq-server")
+            missing("RabbitMQ is missing: install the Debian package rabbitmq-server")
         # The longest path in it must fit into a Unix socket's name, so the folder's own is short.
         super().__init__(Path(folder) / "rmq")
         self._jwks_uri, self._audience = jwks_uri, audience

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from support.agent_process import environment
+from support.missing import missing
 from support.processes import until
 
 # /run/systemd/system is how programs know that systemd is at work (sd_booted(3)). It must not be the first
@@ -46,8 +47,10 @@ class Manager:
 @contextmanager
 def systemd_manager(folder: Path) -> Iterator[Manager]:
     """One with its home in `folder`; at the end it and all that it has started are gone."""
-    if os.geteuid() != 0 or not all(map(shutil.which, ("systemd", "systemctl", "unshare", "nsenter"))):
-        pytest.skip("it takes root, systemd, unshare and nsenter to run a systemd of one's own")
+    if not all(map(shutil.which, ("systemd", "systemctl", "unshare", "nsenter"))):
+        missing("systemd is not on this machine (Debian: apt-get install systemd)")
+    if os.geteuid() != 0:
+        pytest.skip("it takes root to run a systemd of one's own")
     environ = environment(XDG_RUNTIME_DIR="/run/user", HOME=str(folder), SYSTEMD_PAGER="")
     for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "NOTIFY_SOCKET", "DBUS_SESSION_BUS_ADDRESS"):
         environ.pop(name, None)

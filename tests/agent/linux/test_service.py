@@ -18,6 +18,7 @@ from pairlet.linux.service.installed import Installed, ServiceError
 from pairlet.linux.service.plan import Wishes, unit_for
 from pairlet.linux.service.unit import MARK, Unit, quoted, text_of
 from support.agent_process import run
+from support.missing import missing
 
 UNIT = Unit("pairlet", ["/bin/true", "run", "--config", "/etc/pairlet/pairlet.toml"], 45)
 SERIAL = UNIT._replace(devices=("/dev/ttyUSB0",), groups=("dialout",), reads_homes=True)
@@ -31,7 +32,7 @@ def analyze(*words: str) -> subprocess.CompletedProcess[str]:
     """systemd-analyze. Skips without it."""
     program = shutil.which("systemd-analyze")
     if program is None:
-        pytest.skip("systemd-analyze is not on this machine (Debian: apt-get install systemd)")
+        missing("systemd-analyze is not on this machine (Debian: apt-get install systemd)")
     with tempfile.TemporaryDirectory() as folder:
         environ = {**os.environ, "SYSTEMD_LOG_LEVEL": "info", "XDG_RUNTIME_DIR": folder}
         return subprocess.run([program, *words], capture_output=True, text=True, timeout=60, env=environ)
