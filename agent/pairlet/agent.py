@@ -223,8 +223,10 @@ class Agent:
             if downlink is not None:
                 for task in downlink.tasks:
                     task.cancel()
-            await link.close(not self._renewing.makes_room)
-            await storing.finish()
+            try:
+                await link.close(not self._renewing.makes_room)
+            finally:
+                await storing.finish()  # also when we are told to stop in the middle of the farewell
 
     async def refresh(self, trouble: "Trouble") -> None:
         """Replace the token, or adopt a newer one; see TokenKeeper.refresh."""

@@ -49,6 +49,8 @@ class Found:
             try:
                 head = self._look(segment, before)
             except StoreError:
+                if newer is None:
+                    raise  # it knows which numbers were used: without it they would come again
                 continue  # it may be readable another time
             if not segment.size or (newer is not None and segment.first >= newer.first):
                 # Torn when it was begun; or it went into the one that is there, before it could be removed.

@@ -69,7 +69,8 @@ class Device:
 
     def new_logs(self, process: Process) -> Logs:
         """The logs of the outbox, for `process`."""
-        return Logs(self.outbox_disk, process.loop, self._before_call, self._world.outbox.kept)
+        witness = self._world.outbox
+        return Logs(self.outbox_disk, process.loop, self._before_call, witness.kept, witness.opened)
 
     # ---- power ----
 

@@ -21,7 +21,7 @@ class Logs:
     """Makes logs on `disk` for a process whose loop is `loop`.
 
     `before(call, changes)` is called ahead of each system call, as for the store; it may raise OSError or
-    PowerCut. `kept(name, data)`: these bytes are safe from now on.
+    PowerCut. `kept(name, data)`: these bytes are safe from now on. `opened()` is called for each log.
     """
 
     memory_bytes = 65536
@@ -32,14 +32,17 @@ class Logs:
         loop: ProcessLoop,
         before: Callable[[str, bool], None],
         kept: Callable[[str, bytes], None],
+        opened: Callable[[], None],
     ):
         self.disk = disk
         self.loop = loop
         self.before = before
         self.kept = kept
+        self._opened = opened
 
     def __call__(self, name: str) -> "Log":
         """The log called `name`."""
+        self._opened()
         return Log(self, name)
 
 

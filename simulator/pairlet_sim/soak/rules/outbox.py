@@ -88,7 +88,8 @@ class OutboxWitness:
         self._hour = 0
         self._writes = 0
         self._measured = 0
-        self._stopped_well = True  # the last process
+        self._is_open = False
+        self._stopped_well = True  # the last process that opened the outbox
         self._began_well = True  # and what came before the present one
 
     @property
@@ -100,9 +101,15 @@ class OutboxWitness:
 
     def begins(self, process: "Process") -> None:
         """`pairlet run` starts."""
-        self._began_well, self._stopped_well = self._stopped_well, False
+        self._is_open = False
         self._began_at = self._world.schedule.now
         self._pending = {}
+
+    def opened(self) -> None:
+        """It opens the outbox, which one without a token does not: that leaves all as it was."""
+        if not self._is_open:
+            self._is_open = True
+            self._began_well, self._stopped_well = self._stopped_well, False
 
     def taken(self, seq: int) -> None:
         """A sample gets a number."""
@@ -164,7 +171,8 @@ class OutboxWitness:
 
     def stopped(self, error: "BaseException | None") -> None:
         """It has come to its end in good order."""
-        self._stopped_well = error is None
+        if self._is_open:
+            self._stopped_well = error is None
         if error is None and not self._disk_failed:
             self._world.judge(flushes_when_it_stops, sorted(self._pending))
 
