@@ -43,15 +43,15 @@ class Found:
         self.torn = False
         newer: Segment | None = None
         before: list[int] = []
+        trouble: StoreError | None = None
         for number, size in sorted(log.segments(), reverse=True):
             segment = Segment(number, size)
             self.highest = max(self.highest, number)
             try:
                 head = self._look(segment, before)
-            except StoreError:
-                if newer is None:
-                    raise  # it knows which numbers were used: without it they would come again
-                continue  # it may be readable another time
+            except StoreError as error:
+                trouble = error  # it may be readable another time
+                continue
             if not segment.size or (newer is not None and segment.first >= newer.first):
                 # Torn when it was begun; or it went into the one that is there, before it could be removed.
                 self.useless.append(number)
@@ -63,6 +63,8 @@ class Found:
             newer = segment
             before = head.before if head is not None else []
             self.segments.insert(0, segment)
+        if newer is None and trouble is not None:
+            raise trouble  # what it holds says which numbers were used: they would all come again
         self.mark = self.note.mark if self.note is not None else newer.first if newer is not None else 0
         if newer is not None and before:
             self._miss(self.mark, newer.first, before[2])
