@@ -1,7 +1,9 @@
 """What every Log keeps to. To add an implementation: one line in IMPLEMENTATIONS."""
 
 import asyncio
-from collections.abc import Callable
+import gc
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,20 +33,24 @@ SECOND = 1000
 
 
 @pytest.fixture(params=IMPLEMENTATIONS.values(), ids=IMPLEMENTATIONS.keys())
-def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Logs]:
+def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Logs]]:
     """Ends what there is and starts anew, as another process would."""
     factory: Factory = request.param
     opened: list[Logs] = []
 
-    def start() -> Logs:
+    def end() -> None:
         if opened:
             close = getattr(opened.pop(), "close", None)
             if close is not None:
                 close()
+
+    def start() -> Logs:
+        end()
         opened.append(factory(tmp_path))
         return opened[0]
 
-    return start
+    yield start
+    end()
 
 
 def run(*coroutines: object) -> None:
@@ -186,6 +192,24 @@ def test_the_newest_segment_may_be_torn_at_every_byte(reopen: Callable[[], Logs]
         run(outbox.flush(final=True))
         assert drained(outbox_on(reopen()))[TELEMETRY] == [*kept, number]
     assert last >= 14
+
+
+def test_what_is_closed_holds_no_file_open(reopen: Callable[[], Logs]) -> None:
+    before = open_files()
+    outbox = outbox_on(reopen())
+    fill(outbox, 16)
+    assert drained(outbox)[TELEMETRY]
+    for _ in range(10):
+        assert drained(outbox_on(reopen()))[TELEMETRY]
+    logs = reopen()
+    getattr(logs, "close", int)()
+    assert open_files() == before
+
+
+def open_files() -> int:
+    """How many this process has open, what has gone without being closed not counted."""
+    gc.collect()
+    return len(os.listdir("/dev/fd"))
 
 
 def test_a_long_absence_stays_within_bounds(reopen: Callable[[], Logs], tmp_path: Path) -> None:

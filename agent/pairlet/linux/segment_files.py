@@ -30,10 +30,11 @@ class SegmentFolder:
         self.path = os.path.abspath(os.path.expanduser(os.fspath(folder)))
         self._executor: ThreadPoolExecutor | None = None
         self._lock: int | None = None
+        self._logs: dict[str, SegmentFiles] = {}
 
     def __call__(self, name: str) -> "SegmentFiles":
-        """The log called `name` (letters)."""
-        return SegmentFiles(self, name)
+        """The log called `name` (letters), the same one each time."""
+        return self._logs.setdefault(name, SegmentFiles(self, name))
 
     async def work(self, job: Callable[[], None]) -> None:
         """Run `job` in the thread that writes: one after the other, also those nobody waits for any more."""
@@ -57,7 +58,9 @@ class SegmentFolder:
         self._lock = descriptor
 
     def close(self) -> None:
-        """Wait for what is being written, and let others write."""
+        """Wait for what is being written, open no file any more, and let others write."""
+        for log in self._logs.values():
+            log.stop_reading()
         if self._executor is not None:
             self._executor.shutdown()
             self._executor = None
@@ -96,7 +99,7 @@ class SegmentFiles:
         path = self._prefix + str(number)
         with told("read", path):
             if self._reading is None or self._reading[0] != number:
-                self._stop_reading()
+                self.stop_reading()
                 flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
                 self._reading = (number, os.open(path, flags))
             return os.pread(self._reading[1], count, offset)
@@ -111,7 +114,7 @@ class SegmentFiles:
     async def remove(self, numbers: list[int]) -> None:
         """Remove the segments, the oldest first. Raises StoreError."""
         if self._reading is not None and self._reading[0] in numbers:
-            self._stop_reading()
+            self.stop_reading()
         await self._folder.work(lambda: self._remove(sorted(numbers)))
 
     def _append(self, path: str, data: bytes) -> None:
@@ -148,7 +151,8 @@ class SegmentFiles:
                     os.unlink(self._prefix + str(number))
             sync_folder(self._folder.path)
 
-    def _stop_reading(self) -> None:
+    def stop_reading(self) -> None:
+        """Close the segment that was read last; the next read opens it again."""
         if self._reading is not None:
             os.close(self._reading[1])
             self._reading = None
