@@ -264,8 +264,10 @@ class Link:
         again_ms = _RENEW_AFTER_GOOD_MS if self._was_good else _RENEW_AGAIN_MS
         if self._renewed_at is None or now - self._renewed_at >= again_ms:
             self._renewed_at, self._was_good = now, False
+            before = self._keeper.token
             await self._at_most(_RENEW_MS, self._renew())
-            self._has_renewed = self._is_other_token()
+            # Some servers answer with the access token that there was: there is no better one.
+            self._has_renewed = self._keeper.token is not before
             if self._has_renewed:
                 return True
         if not self._has_renewed:
