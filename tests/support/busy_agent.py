@@ -6,7 +6,7 @@ Everything that it waits for (an acknowledgement, a token's end, its pauses) com
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from pairlet.config import Config
@@ -58,9 +58,10 @@ def busy_agent(options: list[str], change: str = "", *before: str) -> Iterator[A
 
 def on_disk(state: Path) -> tuple[list[int], int]:
     """The numbers of the samples that wait in a state folder, and the number of the next one."""
-    outbox = make_outbox(Config({"telemetry.replay_rate": 0}), SegmentFolder(state / "outbox", writes=False))
     found = []
-    while (record := outbox.next(0)) is not None:
-        if record.stream == "telemetry":
-            found.append(record.seq)
-    return found, outbox.add_sample(None, {}, 0)
+    with closing(SegmentFolder(state / "outbox", writes=False)) as logs:
+        outbox = make_outbox(Config({"telemetry.replay_rate": 0}), logs)
+        while (record := outbox.next(0)) is not None:
+            if record.stream == "telemetry":
+                found.append(record.seq)
+        return found, outbox.add_sample(None, {}, 0)

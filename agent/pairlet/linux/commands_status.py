@@ -1,6 +1,7 @@
 """The command `pairlet status`: what the store knows, and what an agent at work says of itself."""
 
 import argparse
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import StoreError
@@ -73,7 +74,8 @@ def _stored(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
 
 def _backlog(config: "Settings") -> int:
     """How many records the disk has for the broker."""
-    return len(make_outbox(config, SegmentFolder(state_folder(config) / "outbox", writes=False)))
+    with closing(SegmentFolder(state_folder(config) / "outbox", writes=False)) as logs:
+        return len(make_outbox(config, logs))
 
 
 def _in_words(output: Output, said: dict[str, Any], live: dict[str, Any] | None, stored: bool) -> None:
