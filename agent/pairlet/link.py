@@ -267,7 +267,7 @@ class Link:
             before = self._keeper.token
             await self._at_most(_RENEW_MS, self._renew())
             # Some servers answer with the access token that there was: there is no better one.
-            self._has_renewed = self._keeper.token is not before
+            self._has_renewed = before is None or not before.is_same(self._keeper.token)
             if self._has_renewed:
                 return True
         if not self._has_renewed:

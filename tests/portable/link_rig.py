@@ -7,23 +7,12 @@ from fakes import CountingEntropy, MemoryBroker, VirtualClock
 from pairlet.core.outbox import Outbox
 from pairlet.core.secret import Secret
 from pairlet.core.telemetry import Topics
+from pairlet.core.token import Token
 from pairlet.link import Link
 from pairlet.login import make_login
 from pairlet.settings import Settings
 
 SECOND, MINUTE, HOUR = 1000, 60000, 3600000
-
-
-class Token:
-    """As much of a token as a link looks at."""
-
-    def __init__(self, number, clock, expires_in):
-        self.access_token = Secret("token-%d" % number)
-        self.expires_in = expires_in
-        self._ends_at = None if expires_in is None else clock.now() + 1000 * expires_in
-
-    def remaining_ms(self, now):
-        return None if self._ends_at is None else self._ends_at - now
 
 
 class Keeper:
@@ -40,7 +29,8 @@ class Keeper:
     def next(self):
         """Another token."""
         number = 1 if self.token is None else int(self.token.access_token.reveal()[6:]) + 1
-        self.token = Token(number, self._clock, self._expires_in)
+        ends_at = None if self._expires_in is None else self._clock.now() + 1000 * self._expires_in
+        self.token = Token(Secret("token-%d" % number), expires_in=self._expires_in, expires_at=ends_at)
 
     def is_usable(self):
         remaining_ms = self.token.remaining_ms(self._clock.now())

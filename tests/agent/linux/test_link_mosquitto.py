@@ -10,6 +10,7 @@ import pytest
 from pairlet.core.outbox import Outbox
 from pairlet.core.secret import Secret
 from pairlet.core.telemetry import Topics
+from pairlet.core.token import Token
 from pairlet.link import Link
 from pairlet.linux.clock import SystemClock
 from pairlet.linux.entropy import SystemEntropy
@@ -23,24 +24,15 @@ USERS = {"d1": "good-token", "watcher": "good-token"}
 ACL = "user d1\ntopic devices/d1/status\ntopic devices/d1/{0}\n\nuser watcher\ntopic readwrite #\n"
 
 
-class Token:
-    """As much of a token as a link looks at."""
-
-    expires_in = None
-
-    def __init__(self) -> None:
-        self.access_token = Secret("good-token")
-
-    def remaining_ms(self, now: int) -> None:
-        """Nobody knows."""
-
-
 class Keeper:
-    """Has a token, and another one whenever it is asked."""
+    """Has a token; each refresh brings another refresh token, and the access token that there was."""
 
     def __init__(self) -> None:
-        self.token = Token()
         self.renewals = 0
+        self.token = self._issued()
+
+    def _issued(self) -> Token:
+        return Token(Secret("good-token"), refresh_token=Secret(f"refresh-{self.renewals}"))
 
     def is_usable(self) -> bool:
         """Always."""
@@ -52,7 +44,7 @@ class Keeper:
     async def renew(self) -> None:
         """Fetch another one."""
         self.renewals += 1
-        self.token = Token()
+        self.token = self._issued()
 
 
 class Device:
