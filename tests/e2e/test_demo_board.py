@@ -144,13 +144,18 @@ def codes_on(screen: Terminal) -> list[str]:
     return sorted(set(read_qr(screen.picture())))
 
 
+def both_codes(screen: Terminal) -> tuple[list[str], str] | None:
+    """The two of them, and the text beside; None while they are not there."""
+    addresses = codes_on(screen)
+    return (addresses, screen.text()) if len(addresses) == 2 else None
+
+
 def approve_both(session: Session) -> None:
     """A person scans what is on the screen and says yes, twice."""
-    session.wait_for(lambda screen: len(codes_on(screen)) == 2)
-    text = session.screen.text()
+    addresses, text = session.wait_for(both_codes)
     account = re.search(r"Sign in as (\S+) with the password (\S+) and approve both devices", text)
     assert account, text
-    for address in codes_on(session.screen):
+    for address in addresses:
         user_code = address.rpartition("=")[2]
         assert user_code in text or " ".join(user_code) in text
         walk(address, user_code, account[1], account[2])
@@ -181,8 +186,12 @@ def test_the_board_s_own_display_is_scanned_where_it_has_room(tmp_path: Path) ->
     """Half blocks are pixels: what the firmware drew on its panel can be read off the terminal."""
     start = ["demo", "--board", "--no-browser", "--port", str(free_port())]
     with at_terminal(start, columns=140, rows=60, screen=CursorTerminal) as session:
-        session.wait_for(lambda screen: len(read_qr(screen.picture())) == 3)
-        found = read_qr(session.screen.picture())
-        assert len(set(found)) == 2
+        session.wait_for(is_scanned_thrice)
         session.type("\x03")
         assert session.end() == 130
+
+
+def is_scanned_thrice(screen: Terminal) -> bool:
+    """The agent's code once, and the board's on its console and on its display."""
+    found = read_qr(screen.picture())
+    return len(found) == 3 and len(set(found)) == 2

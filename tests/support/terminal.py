@@ -17,9 +17,12 @@ import termios
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from support.agent_process import PROGRAM, environment
 from support.vt100 import Terminal
+
+Result = TypeVar("Result")
 
 TIMEOUT = 60.0
 # Select Graphic Rendition that rich writes and a person does not need to see: italic, underline, reverse.
@@ -62,16 +65,20 @@ class Session:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def wait_for(self, seen: Callable[[Terminal], bool], timeout: float = TIMEOUT) -> None:
-        """Until `seen(screen)` is true of a complete frame; AssertionError with the screen otherwise."""
+    def wait_for(self, seen: Callable[[Terminal], Result], timeout: float = TIMEOUT) -> Result:
+        """The first true `seen(screen)` of a complete frame; AssertionError with the screen otherwise.
+
+        What it returns is of that frame; the next one may be half drawn by then.
+        """
         deadline = time.monotonic() + timeout
         with self._changed:
-            while not self._sees(seen):
+            while not (result := self._sees(seen)):
                 left = deadline - time.monotonic()
                 assert left > 0 and not self._over, "on the screen there is only:\n" + self.screen.text()
                 self._changed.wait(left)
+            return result
 
-    def _sees(self, seen: Callable[[Terminal], bool]) -> bool:
+    def _sees(self, seen: Callable[[Terminal], Result]) -> Result:
         if self._strange is not None:
             raise self._strange
         return seen(self.screen)
