@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .core.client import Client
     from .core.discovery import Discovery
     from .core.metadata import ServerMetadata
+    from .core.secret import Secret
     from .core.token import Token
     from .device import Device
     from .downlink import Downlink
@@ -76,6 +77,8 @@ class Agent:
         self._downlink: Downlink | None = None
         self._renewing = Renewing(self)
         self.wants_code = False
+        # The device_code of one that has ended and that the disk did not let go of.
+        self.spent_code: Secret | None = None
         self.order = ""
 
     def _make_link(self) -> "Link":

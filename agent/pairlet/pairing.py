@@ -151,6 +151,8 @@ def _resumed(agent: "Agent", pending: PendingCode) -> "tuple[DeviceGrant, Server
         metadata = ServerMetadata.from_answer(record, issuer, insecure_http)
         grant = _new_grant(agent, metadata)
         grant.restore(record, agent.ports.clock.now(), pending.age_ms(record))
+        if grant.code is not None and grant.code.device_code == agent.spent_code:
+            raise OAuthError("expired_token")
     except OAuthError:
         pending.delete()
         return None
@@ -199,8 +201,8 @@ class Pairing:
         self._keep = keep
         self._trouble = ""
         self._told = False
-        # What is stored of the grant's pace; None: nothing is stored.
-        self._kept: tuple[int, int] | None = None
+        # What is stored of the grant's pace, (0, 0): another one; None: nothing is stored.
+        self._kept: tuple[int, int] | None = None if grant.code is None else (0, 0)
 
     async def run(self) -> "Token":
         """Return the token, which is stored then. Raises what the grant ended with, and see show_one_code."""
@@ -250,8 +252,11 @@ class Pairing:
             self._kept = pace
 
     def _forget_code(self) -> None:
-        if self._kept is not None:
-            self._pending.delete()
+        code = self._grant.code
+        if self._kept is not None and code is not None:
+            if not self._pending.delete():
+                # Nobody may be shown it once more, and a board's clock won't tell that its time is over.
+                self._agent.spent_code = code.device_code
             self._kept = None
 
     def _hear(self, error: "PairletError | None") -> None:

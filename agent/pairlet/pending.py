@@ -56,9 +56,9 @@ class PendingCode:
             record[name] = getattr(metadata, name)
         return self._try(lambda: self._store.save(NAME, json.dumps(record).encode()))
 
-    def delete(self) -> None:
-        """The pairing has ended, or the code is of no use."""
-        self._try(lambda: self._store.delete(NAME))
+    def delete(self) -> bool:
+        """The pairing has ended, or the code is of no use. False when the disk does not let it go."""
+        return self._try(lambda: self._store.delete(NAME))
 
     def load(self) -> "dict[str, object] | None":
         """The record, or None. Removes one that was asked for otherwise, sets an unreadable one aside.

@@ -2,9 +2,10 @@
 
 import json
 
-from fakes import MemoryBroker
+from fakes import MemoryBroker, MemoryStore, VirtualClock
+from pairlet.core.errors import StoreError
 from pairlet.core.http import Response
-from pairlet.core.wall import UNSET
+from pairlet.core.wall import UNSET, Wall
 from place import Place, shown
 from test_agent import MINUTE, Rig
 
@@ -94,6 +95,41 @@ def test_a_code_that_the_server_has_lost_has_run_out_for_people():
     rig.run(rig.agent.run(), until=LONG)
     assert rig.names() == ["code", "error", "code", "error"] and waits(rig, "expired")
     assert rig.events[1][1]["error"] == "invalid_grant"
+
+
+class StickyStore(MemoryStore):
+    """While `sticks` it deletes nothing, as a disk that has become read-only."""
+
+    sticks = True
+
+    def delete(self, name):
+        if self.sticks and name == "pairing":
+            raise StoreError("the disk is read-only")
+        super().delete(name)
+
+
+def pressed_after_a_denial(mended):
+    """A board whose disk kept a code that was denied. `mended`: before somebody wants another."""
+    # One that knows no calendar can't tell by the record that the code's time is over.
+    rig = Rig("deny", store=StickyStore(), clock=VirtualClock(1000, Wall(UNSET, None), ""))
+
+    async def story():
+        await rig.clock.sleep_until(30 * MINUTE)
+        assert "pairing" in rig.store.values and waits(rig, "denied")
+        rig.store.sticks = not mended
+        rig.server.decide = "approve"
+        rig.button.press()
+        await rig.clock.sleep_until(60 * MINUTE)
+
+    rig.run_beside(story())
+    return rig
+
+
+def test_a_code_that_has_ended_is_shown_to_nobody_again_whatever_the_disk_holds():
+    for mended in (True, False):
+        rig = pressed_after_a_denial(mended)
+        assert [code for code, _ in shown(rig)] == ["WDJB-MJH1", "WDJB-MJH2"]
+        assert "paired" in rig.names() and ("pairing" in rig.store.values) != mended
 
 
 # ---- a restart

@@ -352,6 +352,16 @@ def test_a_disk_that_takes_no_record_costs_no_pairing():
     assert rig.names() == ["error", "code", "paired"] and rig.events[0][1]["exit_code"] == 8
 
 
+def test_a_record_that_was_there_before_goes_whatever_became_of_it_since():
+    place = Place()
+    killed(place)
+    again = place.boot()
+    again.store.broken = (RECORD,)
+    place.server.decide = "deny"
+    assert raised(again.run, again.agent.pair(Patience(3))).exit_code == 3
+    assert again.names() == ["error", "code", "denied"] and RECORD not in again.store.values
+
+
 def test_the_device_code_is_in_the_store_and_in_nothing_that_is_shown():
     place = Place()
     first = killed(place)
