@@ -6,7 +6,7 @@ from collections import namedtuple
 from .core.errors import PairletError, UnpairedError
 from .core.screen import RUNNING, STARTING, Screen
 from .core.telemetry import Topics
-from .drive import Patience, first_of
+from .drive import Patience, first_of, uninterrupted
 from .events import describe, tell_error
 from .keeper import TokenKeeper
 from .measuring import Measuring
@@ -35,6 +35,8 @@ Ports = namedtuple(
 )
 
 _SAVE_MS = 10000
+# How long a stop waits for what waits in memory to get to the disk.
+_FLUSH_MS = 5000
 # The store's name for what the server has still to be told.
 REVOCATION = "revocation"
 
@@ -229,7 +231,8 @@ class Agent:
             try:
                 await link.close(not self._renewing.makes_room)
             finally:
-                await storing.finish()  # also when we are told to stop in the middle of the farewell
+                # Also when we are told to stop in the middle of the farewell, or of this.
+                await uninterrupted(storing.finish(), self.ports.clock, _FLUSH_MS)
 
     async def refresh(self, trouble: "Trouble") -> None:
         """Replace the token, or adopt a newer one; see TokenKeeper.refresh."""

@@ -3,10 +3,12 @@
 import asyncio
 import json
 
-from fakes import MemoryBroker, MemoryStore, PowerCut
+from fakes import MemoryBroker, MemoryStore, PowerCut, VirtualClock
+from model_log import ModelLog
 from pairlet.core.errors import TransportError, UnpairedError
 from pairlet.core.http import Response
 from pairlet.drive import Patience
+from pairlet.storing import make_outbox
 from test_agent import MINUTE, Rig, raised
 
 IS_REFRESH = b"grant_type=refresh_token"
@@ -386,6 +388,54 @@ def test_samples_outlive_an_un_pairing():
     topic = ("publish", "devices/d1/telemetry")
     numbers = [json.loads(entry[2])["seq"] for entry in rig.broker.journal if entry[:2] == topic]
     assert numbers == list(range(len(numbers))) and rig.names().count("paired") == 2
+
+
+class SlowLogs:
+    """Makes logs on a card that takes half a second for each thing that it writes."""
+
+    memory_bytes = 65536
+
+    def __init__(self, clock):
+        self._clock = clock
+        self.logs = {}
+
+    def __call__(self, name):
+        if name not in self.logs:
+            self.logs[name] = SlowLog()
+            self.logs[name].clock = self._clock
+        return self.logs[name]
+
+
+class SlowLog(ModelLog):
+    async def append(self, number, data):
+        await self.clock.sleep_until(self.clock.now() + 500)
+        await super().append(number, data)
+
+
+def stopped_after_an_un_pairing(after_ms):
+    """A device without a broker that was asked to stop so long after its pairing had ended."""
+    clock = VirtualClock()
+    rig = Rig(broker=MemoryBroker(), token_s=600, clock=clock, logs=SlowLogs(clock))
+
+    async def story():
+        await clock.sleep_until(MINUTE)
+        rig.broker.check = lambda credentials: TransportError("away")
+        rig.broker.kick()
+        rig.server.live_refresh_token = "removed"
+        while "unpaired" not in rig.names():
+            await clock.sleep_until(clock.now() + 100)
+        await clock.sleep_until(clock.now() + after_ms)
+
+    rig.run_beside(story())
+    return rig
+
+
+def test_a_stop_in_the_middle_of_the_last_flush_costs_no_sample_and_no_number():
+    for after_ms in (0, 450, 900, 1350):
+        rig = stopped_after_an_un_pairing(after_ms)
+        taken = rig.agent.storing.outbox
+        left = make_outbox(rig.agent.config, rig.agent.ports.logs)
+        assert len(taken) and len(left) == len(taken) and left.gaps() == []
 
 
 def back_after_a_power_cut(count, change=None, away_ms=10**7, token_s=600):
