@@ -7,7 +7,7 @@ from .core.mqtt import Message, is_failure
 from .core.outbox import EVENT, TELEMETRY
 from .core.step import Step
 from .drive import first_of, wait_for
-from .events import tell_error
+from .events import tell_error, tell_gaps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -154,6 +154,7 @@ class Delivery:
             self._pump_others(now)
         while len(self._under_way) < self._window and self._mqtt.room() > 0:
             record = self._outbox.next(now)
+            tell_gaps(self._emit, self._outbox)  # what turned out to be unreadable on the way to it
             if record is None:
                 self._nothing_waits(now)
                 break

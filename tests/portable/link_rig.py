@@ -43,11 +43,11 @@ class Keeper:
 class LinkRig:
     """One link with everything around it in memory. `story` is a coroutine that runs beside it."""
 
-    def __init__(self, expires_in=None, downlink=None, echo_every=0, **broker):
+    def __init__(self, expires_in=None, downlink=None, echo_every=0, outbox=None, **broker):
         self.clock = VirtualClock()
         broker.setdefault("latency_ms", 20)
         self.broker = MemoryBroker(clock=self.clock, **broker)
-        self.outbox = Outbox(1000000)
+        self.outbox = outbox or Outbox(1000000)
         self.keeper = Keeper(self.clock, expires_in)
         self.events = []
         self.link = Link(

@@ -1,6 +1,10 @@
 """How a link delivers: a window, in order, and nothing lost, in virtual time."""
 
+import asyncio
+
 from link_rig import HOUR, MINUTE, SECOND, LinkRig, seq_of
+from model_log import ModelLog
+from pairlet.core.outbox import Bounds, Outbox
 
 
 def test_many_are_under_way_at_once_and_arrive_in_order():
@@ -23,6 +27,32 @@ def test_events_go_first():
     topics = [entry[1] for entry in rig.broker.journal if entry[0] == "publish"]
     assert topics[:3] == ["devices/d1/status", "devices/d1/event", "devices/d1/telemetry"]
     assert rig.seqs() == list(range(50))
+
+
+def test_what_can_not_be_read_is_told_of_before_what_follows_is_sent():
+    logs = {"telemetry": ModelLog(), "event": ModelLog()}
+    outbox = Outbox(Bounds(1 << 20, 65536, HOUR, MINUTE, 500), logs.get)
+    for _ in range(10):
+        outbox.add_sample(None, {"x": 1}, 0)
+    asyncio.run(outbox.flush(final=True))
+    log = logs["telemetry"]
+    outbox = Outbox(Bounds(1 << 20, 65536, HOUR, MINUTE, 500), logs.get)
+    log.unreadable = list(log.files)
+    rig = LinkRig(outbox=outbox)
+    under_way = []
+    hear = rig._hear
+
+    def listen(event, **fields):
+        hear(event, **fields)
+        if event == "dropped":
+            under_way.append(rig.link.oldest_unacknowledged_at)
+
+    rig.link._emit = rig.link._delivery._emit = listen
+    asyncio.run(outbox.flush())
+    rig.measure(1)
+    rig.run(MINUTE)
+    assert [(gap["from"], gap["to"], gap["count"]) for gap in rig.told("dropped")] == [(0, 9, 10)]
+    assert under_way == [None] and rig.seqs() == [10]
 
 
 def test_a_broker_that_is_cut_off_every_two_seconds_gets_everything():

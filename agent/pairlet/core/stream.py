@@ -105,12 +105,16 @@ class Stream:
         None: there is nothing, or only what is a replay and `may_replay` forbids that. `offset`: Unix time
         in ms less `now`, if it is known.
         """
+        backlog = self._backlog
+        found = None
+        if not self._again and backlog is not None and backlog.unread:
+            found = backlog.read(self._cursor, now, self._unreadable) if may_replay else None
+            # What can't be read does not hold up what follows.
+            if found is None and backlog.unread:
+                return None
         if self._again:
             entry = self._again.pop(0)
-        elif self._backlog is not None and self._backlog.unread:
-            found = self._backlog.read(self._cursor, now, self._unreadable) if may_replay else None
-            if found is None:
-                return None
+        elif found is not None:
             self._cursor = found[0] + 1
             entry = (found[0], as_historical(found[1]), 0)
         elif self._queue:
