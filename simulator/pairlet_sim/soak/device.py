@@ -216,11 +216,6 @@ class Device:
         if self.clock.has_rtc or self.clock.is_synchronised:
             self.clock.wall_offset_s = 0
 
-    @property
-    def disk_fails(self) -> bool:
-        """Whether it fails now."""
-        return self._failure is not None
-
     def mend_disk(self) -> None:
         """The disk is good again."""
         self._failure = None

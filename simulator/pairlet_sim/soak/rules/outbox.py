@@ -82,7 +82,8 @@ class OutboxWitness:
         self._refused: set[int] = set()
         self._missing: list[tuple[int, int]] = []
         self._told: list[tuple[int, int]] = []
-        self._is_muted = False  # an event was lost
+        self._known = -1  # the highest number that the device has told of
+        self._muted_to = -1  # events were lost, and what they had to tell of numbers up to this one
         self._disk_failed = False
         self._began_at, self._failed_at = 0, -1
         self._hour = 0
@@ -116,6 +117,7 @@ class OutboxWitness:
         if not self._disk_failed:
             self._world.judge(uses_no_number_twice, seq, self._used)
         self._pending[seq] = self._world.schedule.now
+        self._known = max(self._known, seq)
         self._measured += 1
 
     def kept(self, name: str, data: bytes) -> None:
@@ -140,9 +142,11 @@ class OutboxWitness:
         if fields["reason"] == "restart":
             self._world.judge(tells_of_a_restart_only_after_one, self._began_well and not self._disk_failed)
         if fields["stream"] != "telemetry":
-            # With an event that no broker takes goes what it has to tell.
-            self._is_muted = True
+            # With an event that no broker takes goes what it has to tell. No power cut takes that away.
+            if fields["reason"] != "restart":
+                self._muted_to = self._known
             return
+        self._known = max(self._known, fields["to"])
         if fields["reason"] == "unreadable":
             self._world.judge(reads_what_it_wrote, self._disk_failed, fields["count"])
         self._let_go(fields)
@@ -217,10 +221,10 @@ class OutboxWitness:
         """Nothing has been wrong for long, and the device is connected: all has come that will come."""
         world, now = self._world, self._world.schedule.now
         if not self._disk_failed:
-            world.judge(accounts_for_every_number, [] if self._is_muted else self._missing)
+            world.judge(accounts_for_every_number, _without(self._missing, 0, self._muted_to))
             late = [seq for seq in sorted(self._kept) if now - self._kept[seq] > _DELIVERED_WITHIN_MS]
             world.judge(delivers_what_was_flushed, late)
-        self._missing, self._is_muted = [], False
+        self._missing = []
         # One that could not read its disk when it started works in memory until its end.
         self._disk_failed = self._failed_at >= self._began_at
 

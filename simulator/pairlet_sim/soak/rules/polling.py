@@ -45,9 +45,9 @@ class Pace:
         self.failures = 0
         self.starts = 0
         self.early_before = self.slowed_in_a_row = 0
-        # What is surely on disk of the interval, and before the last answer.
         self.longest_interval_ms = interval_ms
-        self.kept_interval_ms = self.interval_before_ms = interval_ms
+        # What of the interval is surely on the disk, the last answer left out, which came at `told_at`.
+        self.kept_interval_ms = interval_ms
         self.told_at = true_now
         self.over = ""
         self.late_polls = 0
@@ -141,14 +141,15 @@ class PollWitness:
             # long ago that was.
             if not self._world.device.clock.boot_id:
                 pace.may_be_late, pace.ends = True, None
-            pace.over, pace.failures = "", 0
+            pace.failures = pace.slowed_in_a_row = 0
             pace.starts += 1
-            pace.slowed_in_a_row = 0
-            if any(
-                pace.told_at <= at <= pace.told_at + _KEEPS_WITHIN_MS for at in self._world.device.broke_at
-            ):
-                pace.interval_ms, pace.retry_after_ms = pace.interval_before_ms, 0
-            pace.interval_ms = min(pace.interval_ms, pace.kept_interval_ms)
+            if not self._is_kept(pace):
+                pace.interval_ms, pace.retry_after_ms, pace.over = pace.kept_interval_ms, 0, ""
+
+    def _is_kept(self, pace: Pace) -> bool:
+        """Whether what it was told last is on its disk: neither power nor disk failed it in that moment."""
+        lately = range(pace.told_at, pace.told_at + _KEEPS_WITHIN_MS + 1)
+        return not any(at in lately for at in self._world.device.broke_at)
 
     def boots(self) -> None:
         """The device's clock starts anew: times of another boot mean nothing to it."""
@@ -230,7 +231,9 @@ class PollWitness:
         elif error == "authorization_pending":
             pace.slowed_in_a_row = 0
         pace.failures = pace.failures + 1 if exchange.answer is None else 0
-        pace.interval_before_ms, pace.told_at = pace.interval_ms, world.schedule.now
+        if self._is_kept(pace):
+            pace.kept_interval_ms = pace.interval_ms
+        pace.told_at = world.schedule.now
         status = exchange.answer.status if exchange.answer else 0
         if error == "slow_down":
             named = members.get("interval")
@@ -242,8 +245,6 @@ class PollWitness:
             self.denied = error == "access_denied"
         elif "access_token" in members and 200 <= status < 300:
             pace.over = "a token"
-        if not world.device.disk_fails:
-            pace.kept_interval_ms = pace.interval_ms
 
     def heard(self, event: str) -> None:
         """An event of the agent's."""
