@@ -60,12 +60,12 @@ class Storing:
     @property
     def is_safe(self) -> bool:
         """Whether the disk has all that there is."""
-        return self._keeps and not self._trouble
+        return self.outbox.is_on_disk and not self._trouble
 
     @property
     def fails(self) -> bool:
-        """Whether there is a disk that took nothing when it was last tried."""
-        return self._keeps and self._trouble != ""
+        """Whether there is a disk that took nothing when it was last tried, or could not be read at first."""
+        return self._keeps and not self.is_safe
 
     async def run(self, stored: "Callable[[], None]") -> None:
         """Flush until cancelled; `stored()` is called after each time.

@@ -5,7 +5,7 @@ import json
 
 from fakes import MemoryBroker, MemoryStore, PowerCut, VirtualClock
 from model_log import ModelLog
-from pairlet.core.errors import TransportError, UnpairedError
+from pairlet.core.errors import StoreError, TransportError, UnpairedError
 from pairlet.core.http import Response
 from pairlet.drive import Patience
 from pairlet.storing import make_outbox
@@ -370,9 +370,21 @@ def test_damage_on_the_disk_does_not_end_what_is_at_work():
     assert rig.store.values["token.corrupt-1"] == b'{"version":1,"acc' and "unpaired" not in rig.names()
 
 
-def test_samples_outlive_an_un_pairing():
-    rig = Rig(broker=MemoryBroker(), token_s=600)
+class UnreadableLogs:
+    """A disk that can't be read when the agent starts: what waits is in memory."""
 
+    memory_bytes = 65536
+
+    def __call__(self, name):
+        raise StoreError("a fault of the disk")
+
+
+def test_samples_outlive_an_un_pairing():
+    for logs in (None, UnreadableLogs()):
+        outlive_an_un_pairing(Rig(broker=MemoryBroker(), token_s=600, logs=logs))
+
+
+def outlive_an_un_pairing(rig):
     async def story():
         await rig.clock.sleep_until(MINUTE)
         rig.broker.check = lambda credentials: TransportError("away")

@@ -98,6 +98,11 @@ class Outbox:
         """How many records are not acknowledged."""
         return len(self._events) + len(self._samples)
 
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether flush() brings all of it to a disk: none that could not be read is written to."""
+        return self._events.is_on_disk and self._samples.is_on_disk
+
     def clock_is(self, wall_ms: int, now: int) -> None:
         """At `now` it is `wall_ms` (Unix time), and that can be trusted: what has no time yet gets one."""
         self._offset = wall_ms - now

@@ -82,6 +82,11 @@ class Stream:
         return len(self._queue) + len(self._again) + len(self._under_way) + unread
 
     @property
+    def is_on_disk(self) -> bool:
+        """Whether flush() stores anything."""
+        return self._backlog is not None
+
+    @property
     def again_at(self) -> int:
         """When next() may have something although reading has failed just now."""
         return self._backlog.again_at if self._backlog is not None else 0
