@@ -68,6 +68,20 @@ _LOST_AND_REFUSED = {
     "sample_ms": 600_000,
 }
 
+# A board without a calendar whose pairings soon end, and whose disk often fails while it shows a code.
+_BOARD_OF_STRANGERS = {
+    "at_disk": 0.08,
+    "exchanges": 100_000,
+    "storm_ms": 86_400_000,
+    "is_board": True,
+    "has_rtc": False,
+    "is_shared": False,
+    "codes": 1,
+    "code_s": 60,
+    "token_s": 1800,
+    "gives_refresh_token": False,
+}
+
 _TOKENS = (
     _one(
         "forgets the refresh token when none comes back",
@@ -450,6 +464,15 @@ _POLLING = (
         "polls_once_at_most_after_the_end",
     ),
     _one(
+        "shows a code again that its disk did not let go of",
+        "pairing",
+        "self._agent.spent_code = code.device_code",
+        "pass",
+        "leaves_a_code_alone_that_is_over",
+        years=0.05,
+        given=_BOARD_OF_STRANGERS,
+    ),
+    _one(
         "polls at once after a restart",
         "core.device_grant",
         "self.due = max(self.due, self.not_before)",
@@ -719,6 +742,24 @@ _OUTBOX = (
         "pass",
         "flushes_when_it_stops",
         given={**_AWAY, "at_stop": 0.3},
+    ),
+    _one(
+        "lets a stop cut its last flush short",
+        "agent",
+        "await uninterrupted(storing.finish(), self.ports.clock, _FLUSH_MS)",
+        "await storing.finish()",
+        "flushes_when_it_stops",
+        "tells_of_a_restart_only_after_one",
+        years=0.1,
+        given={**_AWAY, "at_stop": 0.2, "at_revocation": 0.3, "at_power": 0},
+    ),
+    _one(
+        "tells late of what it could not read",
+        "delivery",
+        "tell_gaps(self._emit, self._outbox)  # what",
+        "pass  # what",
+        "skips_no_sample",
+        given={**_AWAY, "at_disk": 0.5, "at_power": 0},
     ),
     _one(
         "writes each sample by itself",

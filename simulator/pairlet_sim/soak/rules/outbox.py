@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 # The default of telemetry.flush, on a clock that may run at another speed, and what writing takes.
 _FLUSHED_WITHIN_MS = 2 * 120 * SECOND_MS + 30 * SECOND_MS
 _DELIVERED_WITHIN_MS = 10 * MINUTE_MS
-# Within an hour: flushes of each stream, new starts, room that has to be made, numbers that are reserved.
+# Within an hour: flushes of each stream, room that has to be made, numbers that are reserved.
 _MOST_WRITES = 150
+# A start reserves numbers of each stream, and its end gives them back and stores what waits.
+_WRITES_OF_A_START = 6
 _INTENDED = ("no room", "too old", "thinned", "refused")
 
 
@@ -59,9 +61,9 @@ def tells_of_a_restart_only_after_one(clean: bool) -> str:
     return "it tells of numbers that a restart cost, after an end in good order" if clean else ""
 
 
-def writes_in_batches(writes: int, measured: int) -> str:
+def writes_in_batches(writes: int, measured: int, starts: int) -> str:
     """Samples are written together: a card wears out by the number of writes."""
-    most = _MOST_WRITES + measured // 8
+    most = _MOST_WRITES + measured // 8 + starts * _WRITES_OF_A_START
     return f"it wrote {writes} times within an hour, for {measured} samples" if writes > most else ""
 
 
@@ -87,8 +89,7 @@ class OutboxWitness:
         self._disk_failed = False
         self._began_at, self._failed_at = 0, -1
         self._hour = 0
-        self._writes = 0
-        self._measured = 0
+        self._writes = self._measured = self._starts = 0
         self._is_open = False
         self._stopped_well = True  # the last process that opened the outbox
         self._began_well = True  # and what came before the present one
@@ -111,6 +112,14 @@ class OutboxWitness:
         if not self._is_open:
             self._is_open = True
             self._began_well, self._stopped_well = self._stopped_well, False
+            self._look_at_the_hour()
+            self._starts += 1
+
+    def _look_at_the_hour(self) -> None:
+        hour = self._world.schedule.now // HOUR_MS
+        if hour != self._hour:
+            self._hour = hour
+            self._writes = self._measured = self._starts = 0
 
     def taken(self, seq: int) -> None:
         """A sample gets a number."""
@@ -122,11 +131,9 @@ class OutboxWitness:
 
     def kept(self, name: str, data: bytes) -> None:
         """Bytes are on the disk for good."""
-        hour = self._world.schedule.now // HOUR_MS
-        if hour != self._hour:
-            self._hour, self._writes, self._measured = hour, 0, 0
+        self._look_at_the_hour()
         self._writes += 1
-        self._world.judge(writes_in_batches, self._writes, self._measured)
+        self._world.judge(writes_in_batches, self._writes, self._measured, self._starts)
         for seq in _samples_in(data) if name == "telemetry" else ():
             if self._pending.pop(seq, None) is not None:
                 self._kept[seq] = self._world.schedule.now
