@@ -12,8 +12,11 @@ _HEX = b"0123456789ABCDEF"
 
 def quote(text: str) -> str:
     """One name or value, encoded."""
+    data = text.encode()
+    if not data.strip(_PLAIN):
+        return text
     encoded = bytearray()
-    for byte in text.encode():
+    for byte in data:
         if byte in _PLAIN:
             encoded.append(byte)
         elif byte == 0x20:
