@@ -8,7 +8,7 @@ from .core.errors import ProtocolError, StoreError
 from .core.json_object import parse
 from .core.mqtt import Message
 from .core.wall import SYNCED
-from .drive import first_of, wait_for
+from .drive import set_or_due
 from .events import tell_error
 
 TYPE_CHECKING = False
@@ -158,7 +158,7 @@ class Announcer:
             if due is None:
                 due = self._due = self._clock.now() + _DIAGNOSTICS_MS
             self._wake.clear()
-            await first_of(wait_for(self._wake), self._clock.sleep_until(due))
+            await set_or_due(self._wake, self._clock, due)
             link = self._downlink.link
             if self._clock.now() < due or link is None:
                 continue

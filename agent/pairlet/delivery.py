@@ -6,7 +6,7 @@ from .core.errors import BrokerError, TransportError
 from .core.mqtt import Message, is_failure
 from .core.outbox import EVENT, TELEMETRY
 from .core.step import Step
-from .drive import first_of, wait_for
+from .drive import set_or_due
 from .events import tell_error, tell_gaps
 
 TYPE_CHECKING = False
@@ -257,7 +257,7 @@ class Delivery:
             if due is None:
                 await self._attention.wait()
             else:
-                await first_of(wait_for(self._attention), self._clock.sleep_until(due))
+                await set_or_due(self._attention, self._clock, due)
 
     def _next_due(self, now: int) -> "int | None":
         due = self.oldest_sent_at

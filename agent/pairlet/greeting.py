@@ -6,7 +6,7 @@ from .core import telemetry
 from .core.errors import BrokerError, TransportError
 from .core.mqtt import Message, is_failure
 from .core.step import Step
-from .drive import first_of, wait_for
+from .drive import set_or_due
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Greeting:
 
         self._mqtt.send(message, settle)
         until = self._clock.now() + self._limit_ms
-        await first_of(wait_for(settled), self._clock.sleep_until(until))
+        await set_or_due(settled, self._clock, until)
         if not codes:
             raise TransportError(f"the broker acknowledges nothing for {self._limit_ms // 1000} s")
         return codes[0]

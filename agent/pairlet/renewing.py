@@ -12,7 +12,7 @@ from .core.errors import (
     TransportError,
     UnpairedError,
 )
-from .drive import first_of, wait_for
+from .drive import set_or_due
 from .events import tell_error
 
 TYPE_CHECKING = False
@@ -99,7 +99,7 @@ class Renewing:
         look = clock.now() + keeper.look_again_ms()
         keeper.changed.clear()
         # The link may have fetched a token that is due sooner.
-        await first_of(clock.sleep_until(look if due is None else min(due, look)), wait_for(keeper.changed))
+        await set_or_due(keeper.changed, clock, look if due is None else min(due, look))
         if await keeper.look():
             if keeper.token is None:
                 reason = "another process removed the token"

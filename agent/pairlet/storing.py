@@ -4,7 +4,7 @@ import asyncio
 
 from .core.errors import StoreError
 from .core.outbox import Bounds, Outbox
-from .drive import first_of, wait_for
+from .drive import set_or_due
 from .events import tell_error, tell_gaps
 
 TYPE_CHECKING = False
@@ -81,7 +81,7 @@ class Storing:
                 if due is None:
                     await self._wanted.wait()  # for days, on a device that measures that rarely
                 else:
-                    await first_of(wait_for(self._wanted), clock.sleep_until(due))
+                    await set_or_due(self._wanted, clock, due)
                 continue
             await self._flush(False)
             stored()

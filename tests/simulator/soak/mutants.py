@@ -283,8 +283,7 @@ _KEEPING = (
     _one(
         "sleeps through a token that the broker asked for",
         "renewing",
-        "await first_of(clock.sleep_until(look if due is None else min(due, look)), "
-        "wait_for(keeper.changed))",
+        "await set_or_due(keeper.changed, clock, look if due is None else min(due, look))",
         "await clock.sleep_until(look if due is None else min(due, look))",
         *_STALE,
         given={"broker_refuses": 0.5, **_MEASURES, "is_shared": False},
