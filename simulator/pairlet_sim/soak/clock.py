@@ -17,6 +17,7 @@ class DeviceClock:
 
     `boot_id`: "" on a device that can't tell one boot from the next. `has_rtc`: whether the calendar
     runs while it is off. `is_synchronised`: whether a time service has set the calendar.
+    `read_at`: what it read at `true_at`, from when on it runs as it does now.
     `wall_offset_s`: how far the calendar is off.
     """
 
@@ -26,21 +27,21 @@ class DeviceClock:
         self.has_rtc = has_rtc
         self.is_synchronised = False
         self.wall_offset_s = 0
-        self._true = true_now
+        self.true_at = true_now
         # Since boot: it has been running for a while when the agent starts.
-        self._device = 5000
+        self.read_at = 5000
 
     def now(self, true_now: int) -> int:
         """What the device reads at `true_now`."""
-        return self._device + (true_now - self._true) * self.ppm // RIGHT
+        return self.read_at + (true_now - self.true_at) * self.ppm // RIGHT
 
     def true_time_of(self, device_ms: int) -> int:
         """The first true moment at which the device reads at least `device_ms`."""
-        return self._true - (self._device - device_ms) * RIGHT // self.ppm
+        return self.true_at - (self.read_at - device_ms) * RIGHT // self.ppm
 
     def run_at(self, ppm: int, true_now: int) -> None:
         """Run at another speed from now on, without a jump."""
-        self._device, self._true, self.ppm = self.now(true_now), true_now, ppm
+        self.read_at, self.true_at, self.ppm = self.now(true_now), true_now, ppm
 
     def set_right(self) -> None:
         """A time service sets the calendar."""

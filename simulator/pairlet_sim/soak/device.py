@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+from bisect import bisect_left
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -128,9 +129,14 @@ class Device:
         world.disk_settled()
         world.after(off_ms, self.power_on)
 
+    def broke_between(self, since: int, until: int) -> bool:
+        """Whether power, a process or the disk failed from `since` to `until` (ms)."""
+        index = bisect_left(self.broke_at, since)
+        return index < len(self.broke_at) and self.broke_at[index] <= until
+
     def broke_since(self, since: int) -> bool:
         """Whether power, a process or the disk failed since then."""
-        return any(at >= since for at in self.broke_at) or self._world.tokens.disk_refuses
+        return self.broke_between(since, self._world.schedule.now) or self._world.tokens.disk_refuses
 
     # ---- processes ----
 

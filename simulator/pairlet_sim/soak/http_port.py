@@ -2,13 +2,12 @@
 
 import asyncio
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
 
 from pairlet.core.errors import TlsError, TransportError
 from pairlet.core.http import Request, Response
 
 from .clock import http_date
-from .model.authorization_server import Answer
+from .model.authorization_server import Answer, form_of
 from .network import TLS, Fate
 
 if TYPE_CHECKING:
@@ -33,14 +32,11 @@ class Exchange:
         self.began = began
         self.left = left
         self.answer: Answer | None = None
-        self._fields: dict[str, str] | None = None
 
     @property
     def fields(self) -> dict[str, str]:
         """The parameters of the request."""
-        if self._fields is None:
-            self._fields = dict(parse_qsl(self.body.decode()))
-        return self._fields
+        return form_of(self.body)
 
 
 def kind_of(request: Request) -> str:

@@ -14,6 +14,9 @@ from typing import Any
 # So many turns without time moving are somebody going round in circles.
 _MOST_TURNS = 20_000
 
+# So many tasks of a process are kept in mind, and those that are done forgotten when there are more.
+_FEW_TASKS = 50
+
 Callback = Callable[..., object]
 
 
@@ -31,13 +34,13 @@ class Schedule:
     def __init__(self) -> None:
         self.now = 0
         self.halted = False
-        self._ready: deque[tuple[ProcessLoop | None, Callback, tuple[Any, ...]]] = deque()
+        self.ready: deque[tuple[ProcessLoop | None, Callback, tuple[Any, ...]]] = deque()
         self._later: list[tuple[int, int, ProcessLoop | None, Callback, tuple[Any, ...]]] = []
         self._count = 0
 
     def soon(self, loop: "ProcessLoop | None", callback: Callback, arguments: tuple[Any, ...]) -> None:
         """Call `callback` in this very moment, after what is already waiting. `loop`: whose it is."""
-        self._ready.append((loop, callback, arguments))
+        self.ready.append((loop, callback, arguments))
 
     def at(self, when: int, loop: "ProcessLoop | None", callback: Callback, *arguments: Any) -> None:
         """Call `callback` at `when` (ms); at once if that has passed."""
@@ -46,11 +49,11 @@ class Schedule:
 
     def take(self, loop: "ProcessLoop") -> list[tuple[Callback, tuple[Any, ...]]]:
         """Take out all that `loop` wanted to do, now or later."""
-        taken = [entry[1:] for entry in self._ready if entry[0] is loop]
+        taken = [entry[1:] for entry in self.ready if entry[0] is loop]
         taken += [entry[3:] for entry in self._later if entry[2] is loop]
-        ready = [entry for entry in self._ready if entry[0] is not loop]
-        self._ready.clear()
-        self._ready.extend(ready)
+        ready = [entry for entry in self.ready if entry[0] is not loop]
+        self.ready.clear()
+        self.ready.extend(ready)
         self._later[:] = [entry for entry in self._later if entry[2] is not loop]
         heapq.heapify(self._later)
         return taken
@@ -60,7 +63,7 @@ class Schedule:
 
         Raises Spinning when somebody never waits.
         """
-        ready, later = self._ready, self._later
+        ready, later = self.ready, self._later
         turns = 0
         while not self.halted:
             if ready:
@@ -125,6 +128,9 @@ class ProcessLoop:
         self.schedule = schedule
         self.ended = False
         self.frozen_until = 0
+        self._ready = schedule.ready
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._prune_at = _FEW_TASKS
         self._unheard = unheard
         # For asyncio, which asks for no more than the methods below.
         self.for_asyncio: Any = self
@@ -135,7 +141,7 @@ class ProcessLoop:
         if self.ended:
             self._void.append((callback, args))
         else:
-            self.schedule.soon(self, callback, args)
+            self._ready.append((self, callback, args))
 
     def call_later(self, delay: float, callback: Callback, *args: Any, context: object = None) -> Any:
         """Call it in `delay` seconds."""
@@ -161,11 +167,16 @@ class ProcessLoop:
     def create_task(self, coro: Coroutine[Any, Any, Any], **options: Any) -> "asyncio.Task[Any]":
         """A task of this loop."""
         # A name of its own would be made up from a counter for each.
-        return asyncio.Task(coro, loop=self.for_asyncio, name="task")
+        task = asyncio.Task(coro, loop=self.for_asyncio, name="task")
+        tasks = self._tasks
+        tasks.append(task)
+        if len(tasks) > self._prune_at:
+            tasks[:] = [each for each in tasks if not each.done()]
+            self._prune_at = _FEW_TASKS + 2 * len(tasks)
+        return task
 
-    def get_debug(self) -> bool:
-        """Never."""
-        return False
+    # Never: bool() is False. Each future asks, and asks no function of Python's this way.
+    get_debug = bool
 
     def is_running(self) -> bool:
         """Always, as far as its tasks can tell."""
@@ -192,7 +203,7 @@ class ProcessLoop:
         Otherwise Python would have to break off coroutines that still have something to wait for. Not
         to be called from within one of them.
         """
-        for task in asyncio.all_tasks(self.for_asyncio):
+        for task in self._tasks:
             task.cancel()
         self.schedule.run_apart(self, self._void)
 

@@ -41,9 +41,9 @@ class SystemCalls:
         self.path = SimpleNamespace(
             abspath=posixpath.abspath,
             expanduser=posixpath.expanduser,
-            join=posixpath.join,
+            join=_join,
             dirname=posixpath.dirname,
-            basename=posixpath.basename,
+            basename=_name_in,
             isdir=lambda path: path in (FOLDER, "/"),
         )
         self._before = before
@@ -61,7 +61,7 @@ class SystemCalls:
         self._before("open", bool(flags & os.O_CREAT))
         file: File | None = None
         if path != FOLDER:
-            name = posixpath.basename(path)
+            name = _name_in(path)
             file = self.disk.files.get(name)
             if file is not None and flags & os.O_EXCL:
                 raise FileExistsError(errno.EEXIST, "File exists")
@@ -127,13 +127,13 @@ class SystemCalls:
     def replace(self, old: str, new: str) -> None:
         """Rename."""
         self._before("rename", True)
-        self.disk.rename(posixpath.basename(old), posixpath.basename(new))
-        self._replaced(len(self.disk.files[posixpath.basename(new)].data))
+        self.disk.rename(_name_in(old), _name_in(new))
+        self._replaced(len(self.disk.files[_name_in(new)].data))
 
     def unlink(self, path: str) -> None:
         """Remove."""
         self._before("unlink", True)
-        name = posixpath.basename(path)
+        name = _name_in(path)
         if name not in self.disk.files:
             raise FileNotFoundError(errno.ENOENT, "No such file")
         self.disk.remove(name)
@@ -150,7 +150,7 @@ class SystemCalls:
         """What kind of thing it is."""
         if path == FOLDER:
             return SimpleNamespace(st_mode=stat.S_IFDIR | 0o700, st_uid=_USER, st_nlink=2)
-        if posixpath.basename(path) not in self.disk.files:
+        if _name_in(path) not in self.disk.files:
             raise FileNotFoundError(errno.ENOENT, "No such file")
         return _A_FILE
 
@@ -183,6 +183,14 @@ class SystemCalls:
         """The process of `loop` is gone: what it held open closes."""
         for descriptor in [number for number, entry in self._open.items() if entry[1] is loop]:
             self.close(descriptor)
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}"
+
+
+def _name_in(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 _A_FILE = SimpleNamespace(st_mode=stat.S_IFREG | 0o600, st_uid=_USER, st_nlink=1)

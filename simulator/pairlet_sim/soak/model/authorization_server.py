@@ -1,6 +1,7 @@
 """A model authorization server: RFC 8628, refresh (RFC 6749), revocation (RFC 7009), metadata (RFC 8414)."""
 
 import json
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
@@ -34,6 +35,12 @@ class Code:
         self.early = 0
 
 
+@lru_cache(maxsize=16)
+def form_of(body: bytes) -> dict[str, str]:
+    """The parameters in the body of a request, to be read only."""
+    return dict(parse_qsl(body.decode("ascii"), strict_parsing=True))
+
+
 class AuthorizationServer:
     """Answers requests. `storm`: how many of the next polls get a slow_down for no reason."""
 
@@ -57,7 +64,7 @@ class AuthorizationServer:
             return (
                 _json(200, _METADATA) if path == "/.well-known/oauth-authorization-server" else _not_found()
             )
-        fields = dict(parse_qsl(body.decode("ascii"), strict_parsing=True))
+        fields = form_of(body)
         if fields.get("client_id") != "tv":
             return _error(401, "invalid_client")
         if path == "/device":

@@ -1,9 +1,9 @@
 """Rules 6, 7 and 8 on the way to the broker: skip no sample, leave the dead, come back one by one."""
 
-import json
 from typing import TYPE_CHECKING
 
 from ..weather import SECOND_MS
+from .outbox import read
 
 if TYPE_CHECKING:
     from ..process import Process
@@ -222,7 +222,7 @@ class LinkWitness:
         measured = [asked for asked in self._asked if not asked[0].endswith("/status")]
         self._world.judge(keeps_to_the_window, len(measured), _WINDOW)
         if topic.endswith("/telemetry"):
-            seq, samples = json.loads(payload)["seq"], self._of(process)
+            seq, samples = read(payload)["seq"], self._of(process)
             self._world.outbox.sent(seq)
             if samples.taken is not None:
                 self._world.judge(skips_no_sample, seq, samples.following)
@@ -239,7 +239,7 @@ class LinkWitness:
             samples.acknowledged += 1
         if not topic.endswith("/telemetry"):
             return
-        seq = json.loads(payload)["seq"]
+        seq = read(payload)["seq"]
         if code < 0x80:
             samples.settle(seq, seq)
         else:

@@ -2,6 +2,7 @@
 
 import json
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ..clock import RIGHT
@@ -148,8 +149,7 @@ class PollWitness:
 
     def _is_kept(self, pace: Pace) -> bool:
         """Whether what it was told last is on its disk: neither power nor disk failed it in that moment."""
-        lately = range(pace.told_at, pace.told_at + _KEEPS_WITHIN_MS + 1)
-        return not any(at in lately for at in self._world.device.broke_at)
+        return not self._world.device.broke_between(pace.told_at, pace.told_at + _KEEPS_WITHIN_MS)
 
     def boots(self) -> None:
         """The device's clock starts anew: times of another boot mean nothing to it."""
@@ -256,10 +256,13 @@ class PollWitness:
 
 def members_of(exchange: Exchange) -> dict[str, object]:
     """The JSON object in an answer, or nothing."""
-    if exchange.answer is None:
-        return {}
+    return {} if exchange.answer is None else _members_in(exchange.answer.body)
+
+
+@lru_cache(maxsize=16)
+def _members_in(body: bytes) -> dict[str, object]:
     try:
-        members = json.loads(exchange.answer.body)
+        members = json.loads(body)
     except ValueError:
         return {}
     return members if isinstance(members, dict) else {}

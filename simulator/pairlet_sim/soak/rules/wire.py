@@ -77,7 +77,7 @@ class WireWitness:
         self._world = world
         self._not_before: dict[tuple[object, str], int] = {}
         self._lately: dict[tuple[object, str], list[int]] = {}
-        self._last_text = ""
+        self._last_texts: tuple[object, ...] = ()
 
     def gone(self, process: "Process") -> None:
         """A process is no more, and what it was told with it."""
@@ -123,12 +123,11 @@ class WireWitness:
 
     def shown(self, screen: Screen) -> None:
         """A screen."""
-        texts = (
-            f"{screen.user_code} {screen.verification_uri} {screen.message} {screen.advice} {screen.scope}"
-        )
-        if texts != self._last_text:
-            self._last_text = texts
-            self._world.judge(shows_no_secret, "a screen", texts)
-            self._world.judge(shows_only_clean_text, texts)
+        texts = (screen.user_code, screen.verification_uri, screen.message, screen.advice, screen.scope)
+        if texts != self._last_texts:
+            self._last_texts = texts
+            text = " ".join(map(str, texts))
+            self._world.judge(shows_no_secret, "a screen", text)
+            self._world.judge(shows_only_clean_text, text)
             self._world.judge(sends_people_to_https_only, screen.verification_uri)
             self._world.judge(sends_people_to_https_only, screen.verification_uri_complete or "")
