@@ -207,7 +207,8 @@ async def uninterrupted(
         await ended.wait()
     except asyncio.CancelledError:
         until = clock.now() + limit_ms
-        while not ended.is_set() and clock.now() < until:
+        # Done, and not ended: who ends all tasks has cancelled it before its first step.
+        while not ended.is_set() and not task.done() and clock.now() < until:
             try:
                 await first_of(wait_for(ended), clock.sleep_until(until))
             except asyncio.CancelledError:
