@@ -16,9 +16,9 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
-from ..core.errors import PairletError, StoreError
+from ..core.errors import StoreError
 
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
 _TEMPORARY = re.compile(r"\.[a-z0-9_-]{1,64}\.[0-9a-f]{16}\.tmp")
@@ -241,19 +241,24 @@ class FileStore:
                 number += 1
 
 
-@contextlib.contextmanager
-def told(doing: str, path: str) -> Iterator[None]:
-    """Turn OSError into StoreError: what was being done, to which path, why not, and what to do."""
-    try:
-        yield
-    except PairletError:
-        raise
-    except OSError as error:
-        reason = error.strerror or "the system gave no reason"
-        advice = _ADVICE.get(error.errno or 0)
-        raise StoreError(f"could not {doing} {ascii(path)}: {reason}", advice) from error
-    except ValueError as error:  # a zero byte, or text that no file name can hold
-        raise StoreError(f"could not {doing} {ascii(path)}: it is not a path") from error
+class told:  # noqa: N801  it is read as a word: with told("read", path)
+    """Turns OSError into StoreError: what was being done, to which path, why not, and what to do."""
+
+    def __init__(self, doing: str, path: str):
+        self._doing = doing
+        self._path = path
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """Raise StoreError instead of `error`, if that is what the system says."""
+        if isinstance(error, OSError):
+            reason = error.strerror or "the system gave no reason"
+            advice = _ADVICE.get(error.errno or 0)
+            raise StoreError(f"could not {self._doing} {ascii(self._path)}: {reason}", advice) from error
+        if isinstance(error, ValueError):  # a zero byte, or text that no file name can hold
+            raise StoreError(f"could not {self._doing} {ascii(self._path)}: it is not a path") from error
 
 
 def make_folder(path: str) -> None:
