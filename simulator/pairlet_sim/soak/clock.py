@@ -1,6 +1,6 @@
 """The device's clocks: one that only grows, perhaps too fast or too slow, and one for the calendar."""
 
-from email.utils import formatdate
+from time import gmtime
 
 from pairlet.core.wall import FLOOR, SYNCED, UNSET, Wall
 
@@ -8,6 +8,8 @@ from pairlet.core.wall import FLOOR, SYNCED, UNSET, Wall
 BEGINS = 1_770_000_000
 RIGHT = 1_000_000
 _LIFE_S = 25 * 366 * 86400
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # A real-time clock so far behind what is known for sure was set wrong.
 _BEHIND_S = 120
 
@@ -65,4 +67,6 @@ def is_believable(seconds: int) -> bool:
 
 def http_date(true_now: int, later_s: int = 0) -> str:
     """The Date header of a server whose clock is right (RFC 9110 section 5.6.7)."""
-    return formatdate(BEGINS + true_now // 1000 + later_s, usegmt=True)
+    at = gmtime(BEGINS + true_now // 1000 + later_s)
+    day, month = _DAYS[at.tm_wday], _MONTHS[at.tm_mon - 1]
+    return f"{day}, {at[2]:02} {month} {at[0]} {at[3]:02}:{at[4]:02}:{at[5]:02} GMT"

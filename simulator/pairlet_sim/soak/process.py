@@ -35,6 +35,7 @@ class Process:
         self.button = Button(self.loop)
         self.mqtt = Mqtt(self, world) if world.era.sample_ms and command == RUN else None
         self.clock = Clock(self.loop, world.device.clock)
+        self._words = "device" if command == RUN else "pairlet " + command
         self._agent: Agent | None = None
         self._world = world
         self._task: asyncio.Task[None] | None = None
@@ -108,7 +109,7 @@ class Process:
 
     def words(self) -> str:
         """What it is called in the timeline."""
-        return "device" if self.command == RUN else "pairlet " + self.command
+        return self._words
 
 
 def describe_error(error: "BaseException | None") -> str:

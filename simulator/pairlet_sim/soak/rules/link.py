@@ -180,7 +180,10 @@ class LinkWitness:
         self.taken_at = self._world.schedule.now
 
     def _of(self, process: "Process") -> _Samples:
-        return self._samples.setdefault(process, _Samples())
+        samples = self._samples.get(process)
+        if samples is None:
+            samples = self._samples[process] = _Samples()
+        return samples
 
     def connecting(self, process: "Process", password: str) -> None:
         """It opens a connection."""

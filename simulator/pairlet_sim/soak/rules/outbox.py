@@ -76,7 +76,7 @@ def reads_what_it_wrote(disk_failed: bool, count: int) -> str:
 @lru_cache(maxsize=64)
 def read(payload: bytes) -> dict[str, Any]:
     """The members of a sample or event, to be read only; it is looked at on each stage of its way."""
-    members: dict[str, Any] = json.loads(payload)
+    members: dict[str, Any] = json.loads(payload.decode())
     return members
 
 

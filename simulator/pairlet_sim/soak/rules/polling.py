@@ -262,7 +262,7 @@ def members_of(exchange: Exchange) -> dict[str, object]:
 @lru_cache(maxsize=16)
 def _members_in(body: bytes) -> dict[str, object]:
     try:
-        members = json.loads(body)
+        members = json.loads(body.decode())
     except ValueError:
         return {}
     return members if isinstance(members, dict) else {}
