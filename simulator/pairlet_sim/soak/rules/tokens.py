@@ -7,6 +7,7 @@ from ..clock import RIGHT
 from ..http_port import CODE, REFRESH, Exchange
 from ..model import MARK
 from ..model.grants import AccessToken, Family, Grants, Rotation
+from ..process import UNPAIR
 from ..weather import SETTLED_MS
 from .polling import members_of
 
@@ -319,7 +320,9 @@ class TokenWitness:
         if event in ("refreshed", "paired"):
             # A process that has just got a token knows how long it is good for.
             self.doubtful = False
-            self._world.asked_to_unpair = False
+            # Whoever un-pairs may have waited for this very refresh.
+            if not any(process.command == UNPAIR for process in self._world.device.processes):
+                self._world.asked_to_unpair = False
         elif event == "unpaired":
             self._judge_end(str(fields["reason"]))
 
