@@ -357,7 +357,7 @@ _KEEPING = (
     _one(
         "gives its answers up when it is stopped",
         "drive",
-        "while not ended.is_set() and clock.now() < until:",
+        "while not ended.is_set() and not task.done() and clock.now() < until:",
         "while False:",
         "waits_for_the_answer_when_stopped",
     ),
