@@ -128,7 +128,8 @@ class Found:
             return segment.first
 
     def _miss(self, first: int, following: int, count: int) -> None:
-        if following > first:
+        # A file may have held notes only: there is nothing to tell of.
+        if following > first and count:
             self.vanished.append([min(count, following - first), first, following - 1])
 
     def _forget_done(self) -> None:
