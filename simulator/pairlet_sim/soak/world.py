@@ -55,6 +55,7 @@ class World:
         self._given = given
         self.era: Era = draw_era(self._fate, given)
         self.storm = self.era.storm
+        self._buffer_bytes = 0
         self.calm_since = 0
         self.is_calm = False
         self.asked_to_unpair = False
@@ -140,6 +141,9 @@ class World:
         self.server.change(era.policy)
         self.wire.new_server()
         self.link.new_server()
+        if era.buffer_bytes < self._buffer_bytes:
+            self.outbox.has_less_room()
+        self._buffer_bytes = era.buffer_bytes
         self.config = _config(era)
         agent = self.device.agent
         if agent is not None:

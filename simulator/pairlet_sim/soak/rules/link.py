@@ -284,7 +284,7 @@ class LinkWitness:
         if fields["reason"] == "refused":
             codes = samples.codes.get(first, [])
             self._world.judge(gives_up_only_what_is_refused, first, count, codes)
-        elif fields["reason"] in ("no room", "thinned"):
+        elif fields["reason"] in ("no room", "thinned") and first > self._world.outbox.with_more_room:
             waiting = count + self._world.outbox.waiting
             self._world.judge(drops_only_without_room, count, waiting, self._world.era.buffer_bytes)
         samples.settle(first, last)

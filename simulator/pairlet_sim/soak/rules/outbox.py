@@ -87,6 +87,7 @@ class OutboxWitness:
         self._world = world
         self._used = -1  # the highest number that anybody may have seen
         self._arrived = -1  # and that has arrived
+        self.with_more_room = -1  # measured up to here: files may be larger than the bounds of now
         self._pending: dict[int, int] = {}  # not safe yet: when it was taken
         self._kept: dict[int, int] = {}  # on the disk, and not arrived: since when
         self._refused: set[int] = set()
@@ -114,6 +115,10 @@ class OutboxWitness:
         self._is_open = False
         self._began_at = self._world.schedule.now
         self._pending = {}
+
+    def has_less_room(self) -> None:
+        """From now on it is configured to keep less. What has to go, goes by whole files."""
+        self.with_more_room = self._used
 
     def opened(self) -> None:
         """It opens the outbox, which one without a token does not: that leaves all as it was."""
