@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 
 from ..command_line import DONE, FAILED, INTERRUPTED, print_json, print_text
 from .life import Life, live
@@ -69,7 +70,14 @@ def _lives(plans: "list[tuple[int, float]]", jobs: int) -> Iterable[Life]:
     if jobs == 1:
         yield from map(_live, plans)
         return
-    pool = multiprocessing.get_context("spawn").Pool(jobs, _ignore_signals)
+    # Ctrl-C reaches all of a terminal's processes, and the first of them ends the others. Blocked from birth:
+    # a worker that is hit while it starts would say so at length. (The tracker's start would unblock it.)
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        pool = multiprocessing.get_context("spawn").Pool(jobs, _obey_terminate)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     try:
         yield from pool.imap_unordered(_live, plans)
     finally:
@@ -81,9 +89,8 @@ def _live(plan: "tuple[int, float]") -> Life:
     return live(*plan)
 
 
-def _ignore_signals() -> None:
-    """In a worker: Ctrl-C reaches all of a terminal's processes, and the first of them ends the others."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _obey_terminate() -> None:
+    """In a worker."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 

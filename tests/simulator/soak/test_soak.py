@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from pairlet_sim.soak.life import live
+from support.processes import marked_environment, marked_processes, until
 
 HERE = Path(__file__).resolve().parent
 PROGRAM = [sys.executable, "-m", "pairlet.linux", "sim", "soak"]
@@ -62,6 +64,24 @@ def test_the_command_tells_what_was_lived() -> None:
     assert ran.returncode == 0, ran.stderr
     assert "4.0 device-years in 2 lives" in ran.stdout and "No rule was broken." in ran.stdout
     assert "from seed 1 on" in ran.stderr
+
+
+def test_ctrl_c_while_its_processes_start_is_quiet() -> None:
+    environ, mark = marked_environment()
+
+    def workers() -> list[int]:
+        return [pid for pid, words in marked_processes(mark).items() if "spawn_main" in words]
+
+    line = [*PROGRAM, "--years", "1000", "--jobs", "4"]
+    # A group of its own, as at a terminal: all of it hears of Ctrl-C.
+    running = subprocess.Popen(
+        line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environ, text=True, start_new_session=True
+    )
+    until(workers, "the first worker")
+    os.killpg(running.pid, signal.SIGINT)
+    said = running.communicate(timeout=60)[0]
+    assert running.returncode == 130 and "Traceback" not in said, said
+    until(lambda: not marked_processes(mark), "every process to end")
 
 
 @pytest.mark.parametrize("words", [["--years", "0"], ["--years", "x"], ["--seed", "-1"], ["--jobs", "0"]])
