@@ -205,6 +205,8 @@ class Firmware:
             except (PairletError, MemoryError) as error:
                 if getattr(error, "exit_code", 0) == EXIT_RESTART:
                     machine.reset()
+                if isinstance(error, MemoryError):
+                    self.agent.let_go()  # or the next try would begin in a heap that is as full
                 tell(self.display, error)
                 await self.clock.sleep_until(self.clock.now() + _RESTART_MS)
 

@@ -104,17 +104,19 @@ class Mqtt:
         """See pairlet.ports.Mqtt."""
         if self._client is None:
             unload(TO_PAIR)
+            config = self._config
+            # Certificates are read in one piece: before what is read in below has cut up the heap.
+            context = make_context(config, "mqtt")
             from pairlet_board.mqtt import BoardMqtt
             from pairlet_board.mqtt_session import Session
 
-            config = self._config
             client_id = config.text("mqtt.client_id") or self._device_id
             session = Session(client_id, config.integer("mqtt.keep_alive") // 1000, window=4, most=1024)
             self._client = BoardMqtt(
                 session,
                 config.text("mqtt.url"),
                 self._clock,
-                context=make_context(config, "mqtt"),
+                context=context,
                 insecure=config.flag("oauth.insecure_http"),
             )
             self.publish = self._client.publish
