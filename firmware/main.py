@@ -202,11 +202,9 @@ class Firmware:
             try:
                 await first_of(self.agent.run(), self.button.long_pressed())
                 await self._unpair()
-            except (PairletError, MemoryError) as error:
-                if getattr(error, "exit_code", 0) == EXIT_RESTART:
+            except PairletError as error:
+                if error.exit_code == EXIT_RESTART:
                     machine.reset()
-                if isinstance(error, MemoryError):
-                    self.agent.let_go()  # or the next try would begin in a heap that is as full
                 tell(self.display, error)
                 await self.clock.sleep_until(self.clock.now() + _RESTART_MS)
 
@@ -267,12 +265,11 @@ def _is_down(number: "int | None") -> "Callable[[], bool] | None":
     return lambda: not pin.value()
 
 
-def tell(display: "Display", error: "PairletError | MemoryError") -> None:
+def tell(display: "Display", error: PairletError) -> None:
     """Show `error` and print it: what happened and what to do."""
-    advice: str = getattr(error, "advice", "It tries again; restart the board if this comes back.")
-    display.show(Screen(TROUBLE, message=str(error), advice=advice))
+    display.show(Screen(TROUBLE, message=str(error), advice=error.advice))
     print("pairlet:", error)
-    print(advice)
+    print(error.advice)
 
 
 def _forget_start() -> None:
@@ -284,7 +281,11 @@ def _forget_start() -> None:
 
 
 def _start_anew(error: Exception) -> None:
-    """What nobody foresaw (no memory left, say) must not leave a board dead where nobody looks at it."""
+    """What nobody foresaw must not leave a board dead where nobody looks at it.
+
+    No memory left, say: a heap that is cut up has none in one piece, however much is free. The agent has
+    stored what waited, and the heap of the next start is whole.
+    """
     print("pairlet: a fault:", type(error).__name__, error)
     print("The board restarts in 60 s; Ctrl-C keeps it.")
     try:

@@ -249,6 +249,25 @@ def test_a_power_cut_before_the_answer_to_a_refresh_arrives(scene, grace_s):
         assert went_on == ("code " not in board.since(mark))
 
 
+BALLAST = b"""import os, sys
+if "full" in os.listdir():
+    os.remove("full")
+    sys.modules["ballast"] = bytearray(%d)
+"""
+
+
+def test_a_board_that_runs_out_of_memory_restarts_and_goes_on(scene):
+    # Enough for pairing, and not for publishing beside it; the next start has all of its heap.
+    scene = scene(files={"boot.py": BALLAST % 36_000, "full": b""})
+    with scene.board() as board:
+        approve(scene, board)
+        board.wait_for_line("^pairlet: a fault: MemoryError ", timeout=60)
+        mark = board.mark()
+        board.wait_for_console("mqtt_connected", since=mark, timeout=60)
+        scene.subscriber.wait_for(lambda seen: scene.telemetry(), timeout=60)
+        assert "code " not in board.since(mark) and "unpaired" not in board.console
+
+
 def test_a_power_cut_right_after_a_refresh_needs_nobody(scene):
     scene = scene(token_s=40)
     with scene.board() as board:
