@@ -1,6 +1,6 @@
 """The device's clocks: one that only grows, perhaps too fast or too slow, and one for the calendar."""
 
-from time import gmtime
+from email.utils import formatdate
 
 from pairlet.core.wall import FLOOR, SYNCED, UNSET, Wall
 
@@ -8,8 +8,6 @@ from pairlet.core.wall import FLOOR, SYNCED, UNSET, Wall
 BEGINS = 1_770_000_000
 RIGHT = 1_000_000
 _LIFE_S = 25 * 366 * 86400
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # A real-time clock so far behind what is known for sure was set wrong.
 _BEHIND_S = 120
 
@@ -19,7 +17,6 @@ class DeviceClock:
 
     `boot_id`: "" on a device that can't tell one boot from the next. `has_rtc`: whether the calendar
     runs while it is off. `is_synchronised`: whether a time service has set the calendar.
-    `read_at`: what it read at `true_at`, from when on it runs as it does now.
     `wall_offset_s`: how far the calendar is off.
     """
 
@@ -29,21 +26,21 @@ class DeviceClock:
         self.has_rtc = has_rtc
         self.is_synchronised = False
         self.wall_offset_s = 0
-        self.true_at = true_now
+        self._true = true_now
         # Since boot: it has been running for a while when the agent starts.
-        self.read_at = 5000
+        self._device = 5000
 
     def now(self, true_now: int) -> int:
         """What the device reads at `true_now`."""
-        return self.read_at + (true_now - self.true_at) * self.ppm // RIGHT
+        return self._device + (true_now - self._true) * self.ppm // RIGHT
 
     def true_time_of(self, device_ms: int) -> int:
         """The first true moment at which the device reads at least `device_ms`."""
-        return self.true_at - (self.read_at - device_ms) * RIGHT // self.ppm
+        return self._true - (self._device - device_ms) * RIGHT // self.ppm
 
     def run_at(self, ppm: int, true_now: int) -> None:
         """Run at another speed from now on, without a jump."""
-        self.read_at, self.true_at, self.ppm = self.now(true_now), true_now, ppm
+        self._device, self._true, self.ppm = self.now(true_now), true_now, ppm
 
     def set_right(self) -> None:
         """A time service sets the calendar."""
@@ -67,6 +64,4 @@ def is_believable(seconds: int) -> bool:
 
 def http_date(true_now: int, later_s: int = 0) -> str:
     """The Date header of a server whose clock is right (RFC 9110 section 5.6.7)."""
-    at = gmtime(BEGINS + true_now // 1000 + later_s)
-    day, month = _DAYS[at.tm_wday], _MONTHS[at.tm_mon - 1]
-    return f"{day}, {at[2]:02} {month} {at[0]} {at[3]:02}:{at[4]:02}:{at[5]:02} GMT"
+    return formatdate(BEGINS + true_now // 1000 + later_s, usegmt=True)

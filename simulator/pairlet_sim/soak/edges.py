@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pairlet.core.screen import Screen
 from pairlet.core.wall import SYNCED, Wall
 
-from .clock import RIGHT, DeviceClock, is_believable
+from .clock import DeviceClock, is_believable
 from .schedule import ProcessLoop
 
 if TYPE_CHECKING:
@@ -27,18 +27,17 @@ class Clock:
 
     def now(self) -> int:
         """Milliseconds since boot, as the device counts them."""
-        device = self._device  # as its now(): nothing is asked for more often
-        return device.read_at + (self._schedule.now - device.true_at) * device.ppm // RIGHT
+        return self._device.now(self._schedule.now)
 
     async def sleep_until(self, until: int) -> None:
         """Until the device reads `until`, whatever becomes of its clock meanwhile."""
-        loop, schedule, device = self._loop, self._schedule, self._device
+        loop, schedule = self._loop, self._schedule
         if loop.ended or until <= self.now():
             await asyncio.sleep(0)
             return
         while until > self.now():
             future = loop.create_future()
-            schedule.at(device.true_time_of(until), loop, _wake, future)
+            schedule.at(self._device.true_time_of(until), loop, _wake, future)
             await future
 
     def wall(self) -> Wall:
