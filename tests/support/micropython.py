@@ -14,7 +14,7 @@ from pathlib import Path
 from support.missing import missing
 
 ROOT = Path(__file__).resolve().parents[2]
-# What the agent has left on a Pico W while two TLS sessions are open (HTTPS and MQTTS).
+# Less than any board has left for programs beside a TLS session: what is tested by itself has to fit.
 BOARD_HEAP = "128k"
 
 _PROBE = """import sys
