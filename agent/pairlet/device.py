@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 # device_id: fit for a topic name. name: what a person sees.
 Device = namedtuple("Device", ("device_id", "name"))
 
-_NAME = "device"
+# The value in the store. Where other processes use it too, whoever identifies is alone with it.
+DEVICE = "device"
 _ALLOWED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 
 
@@ -42,7 +43,7 @@ def identify(
 
 
 def _kept(store: "Store", emit: "Emit") -> "str | None":
-    data = store.load(_NAME)
+    data = store.load(DEVICE)
     if data is None:
         return None
     try:
@@ -50,7 +51,7 @@ def _kept(store: "Store", emit: "Emit") -> "str | None":
     except ProtocolError:
         device_id = None
     if device_id is None or not all(character in _ALLOWED for character in device_id):
-        place = store.set_aside(_NAME)
+        place = store.set_aside(DEVICE)
         tell_error(
             emit,
             StoreError(
@@ -64,5 +65,5 @@ def _kept(store: "Store", emit: "Emit") -> "str | None":
 
 def _made_up(store: "Store", entropy: "Entropy") -> str:
     device_id = "pairlet-" + "".join(["%02x" % byte for byte in entropy.random_bytes(4)])
-    store.save(_NAME, json.dumps({"device_id": device_id}).encode())
+    store.save(DEVICE, json.dumps({"device_id": device_id}).encode())
     return device_id

@@ -16,7 +16,7 @@ from ..core.client import Client
 from ..core.errors import ConfigError, PairletError, StoreError
 from ..core.secret import Secret
 from ..core.token import Token
-from ..device import Device, identify
+from ..device import DEVICE, Device, identify
 from ..drive import Patience
 from ..events import tell_error
 from ..ordering import RestartError
@@ -169,8 +169,8 @@ class Joined:
         entropy = SystemEntropy()
         store = FileStore(state_folder(config))
         emit: Emit = output.event if shown else output.event_in_words
-        device = identify(config, store, entropy, socket.gethostname(), emit)
-        self.device = device
+        with store.alone(DEVICE):
+            device = self.device = identify(config, store, entropy, socket.gethostname(), emit)
         self.display = open_display(
             _display_name(config) if shown else "none",
             output.people,

@@ -5,7 +5,8 @@ the folder is brought to the disk. Whatever moment the power goes, the name lead
 
     refresh            a value                    .refresh.<random>.tmp    one being written
     refresh.corrupt-1  one that was set aside     .lock                    held while lock() is
-                                                  .<name>.lock             held by whoever claimed <name>
+                                                  .<name>.lock             held by whoever claimed <name>,
+                                                                           or is alone() with it
 """
 
 import asyncio
@@ -16,7 +17,8 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Iterator
 
 from ..core.errors import StoreError
 
@@ -163,22 +165,47 @@ class FileStore:
         if descriptor is not None:
             os.close(descriptor)
 
+    @contextlib.contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """Make up the value called `name`, if it is missing, while no other process does. Raises StoreError.
+
+        For the few milliseconds between a load and a save: whoever else comes waits without yielding.
+        """
+        path = os.path.join(self._folder, f".{os.path.basename(self._path(name))}.lock")
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        except OSError:
+            # Who can't write this file can't save the value either: there is only something to read.
+            yield
+            return
+        try:
+            for delay in self._tries(descriptor, path):
+                time.sleep(delay)
+            _sign(descriptor)
+            yield
+        finally:
+            os.close(descriptor)
+
     async def _acquire(self, descriptor: int, path: str) -> None:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._lock_timeout_s
+        for delay in self._tries(descriptor, path):
+            await asyncio.sleep(delay)
+
+    def _tries(self, descriptor: int, path: str) -> Iterator[float]:
+        """Try to lock the open file; how long to wait before the next try, in seconds, until it is ours."""
+        deadline = time.monotonic() + self._lock_timeout_s
         delay = _FIRST_DELAY_S
         while True:
             with told("lock", path):
                 if flock(descriptor):
                     return
-            remaining = deadline - loop.time()
+            remaining = deadline - time.monotonic()
             if remaining <= 0:
                 raise StoreError(
                     f"{_holder(descriptor)} holds the state folder {ascii(self._folder)} "
                     f"and did not let go within {self._lock_timeout_s:g} s",
                     "Only one agent can use a state folder: stop the other one, or wait and try again.",
                 )
-            await asyncio.sleep(min(delay, remaining))
+            yield min(delay, remaining)
             delay = min(2 * delay, _LAST_DELAY_S)
 
     def _path(self, name: str) -> str:

@@ -14,9 +14,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pairlet.device as device_module
 import pytest
 from pairlet.core.errors import StoreError
 from pairlet.linux import store as store_module
+from pairlet.linux.commands import Joined
+from pairlet.linux.options import parser
+from pairlet.linux.output import Output
 from pairlet.linux.store import FileStore
 
 OLD, NEW = b"old " * 700, b"new " * 900
@@ -597,6 +601,8 @@ class TestClaim:
     def test_names_that_no_value_has(self, tmp_path: Path, name: str) -> None:
         with pytest.raises(StoreError):
             FileStore(tmp_path / "state").claim(name)
+        with pytest.raises(StoreError), FileStore(tmp_path / "state").alone(name):
+            pass
 
     def test_a_folder_that_takes_no_file(self, tmp_path: Path) -> None:
         store = FileStore(tmp_path / "state")
@@ -615,3 +621,41 @@ class TestClaim:
         with pytest.raises(StoreError, match="No locks available"):
             store.claim("pairing")
         assert len(os.listdir("/proc/self/fd")) == before
+
+
+class TestAlone:
+    def test_another_start_waits_and_one_that_waits_in_vain_says_for_whom(self, tmp_path: Path) -> None:
+        other = FileStore(tmp_path, lock_timeout_s=0)
+        with FileStore(tmp_path).alone("device"):
+            with pytest.raises(StoreError, match="this process itself holds"), other.alone("device"):
+                pass
+            with other.alone("another"):
+                pass
+        with other.alone("device"):
+            pass
+
+    def test_a_device_is_made_up_by_one_start_alone(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        words = ["token", "--client-id", "tv", "--issuer", "https://as.test", "--set", f"store.dir={tmp_path}"]
+        made_up = device_module._made_up
+        kept_off: list[bool] = []
+
+        def watched(*given: Any) -> str:
+            kept_off.append(not FileStore(tmp_path).claim("device"))
+            return made_up(*given)
+
+        async def start() -> str:
+            joined = Joined(parser().parse_args(words), Output(True, sys.stdout, sys.stderr))
+            return joined.device.device_id
+
+        monkeypatch.setattr(device_module, "_made_up", watched)
+        assert asyncio.run(start()) == asyncio.run(start())
+        assert kept_off == [True]
+
+    def test_who_can_not_write_reads(self, tmp_path: Path) -> None:
+        store = FileStore(tmp_path)
+        store.save("device", OLD)
+        (tmp_path / ".device.lock").mkdir()
+        with store.alone("device"):
+            assert store.load("device") == OLD
