@@ -1,6 +1,7 @@
 """What Home Assistant is told by a real `pairlet run` through a real mosquitto, and how it is taken back."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ def test_a_device_appears_with_its_values_and_goes_again(
     simulated: Cloud, broker: Mosquitto, tmp_path: Path
 ) -> None:
     settings = {"homeassistant__discovery": "true", "telemetry__interval": "300ms"}
+    settings["mqtt__username"] = "fleet/{device_id}"
     words = options(simulated, broker, tmp_path, **settings)
     with Remote(broker) as remote:
         with started("run", *words) as agent:
@@ -63,6 +65,9 @@ def test_a_device_appears_with_its_values_and_goes_again(
         assert answer.returncode == 0, answer.stderr
         assert set(json.loads(answer.stdout)["topic_names"]) == set(retained)
         assert remote.retained() == {}
+    # Whoever connects for the device, the agent or `forget`, shows the token as the broker is configured.
+    connects = re.findall(rf"New client connected .* as {DEVICE} \(.*u'(.*)'\)", broker.log())
+    assert len(connects) >= 3 and set(connects) == {f"fleet/{DEVICE}"}
 
 
 def test_forget_says_what_is_missing(simulated: Cloud, broker: Mosquitto, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from ..core.mqtt import Credentials, Message, is_failure
 from ..core.mqtt_reasons import reason_text
 from ..core.telemetry import Topics
 from ..drive import Patience
+from ..login import make_login
 from .commands import TRIES, Joined, open_mqtt
 from .output import Output
 
@@ -31,10 +32,9 @@ async def forget(arguments: argparse.Namespace, output: Output) -> int:
         topics.diagnostics,
         topics.status,
     ]
-    mqtt = open_mqtt(config, joined.device)
+    mqtt, login = open_mqtt(config, joined.device), make_login(config, device_id)
     token = await agent.usable_token(Patience(TRIES))
-    credentials = Credentials(config.text("mqtt.username") or device_id, token.access_token)
-    await _clear(mqtt, credentials, topic_names)
+    await _clear(mqtt, login.credentials(token.access_token), topic_names)
     agent.ports.store.delete(announcing.STORED)
     output.event("forgotten", topic_names=topic_names)
     if not output.as_json:
