@@ -306,6 +306,8 @@ class Delivery:
         try:
             pause_ms = self._in_trouble().take(record, code)
             self._paused_until = now + pause_ms if pause_ms else None
+            if pause_ms:
+                self._emit("waiting", what="delivery", ms=pause_ms)
         finally:
             self._outbox.interrupted(now)
 

@@ -202,6 +202,9 @@ def test_a_quota_is_waited_for():
     rig.run(10 * HOUR)
     assert not rig.told("dropped") and assert_all_arrived(rig, 30) == 30
     assert rig.link.reconnects == 0 and len(rig.errors()) == 1
+    # Each pause is told, so that nobody takes a broker's quota for an agent that hangs; the first is for all
+    # that was under way.
+    assert [fields["what"] for fields in rig.told("waiting")] == ["delivery"] * (len(refused) - 19)
     # Slower and slower, up to once a minute, one at a time.
     assert refused[150] - refused[100] > 30 * MINUTE
 

@@ -152,6 +152,23 @@ def test_a_life_in_lines() -> None:
     assert SECRET not in json.dumps(world.standing.facts().to_json())
 
 
+def test_a_broker_that_refuses_everything_is_waited_for_like_one_that_is_away() -> None:
+    """It lets each sample wait for a minute, for hours: no restart would mend that."""
+    world, time = World(), Time()
+    judge = Judge(time)
+    world.pair(HOUR_MS := 60 * MINUTE_MS)
+    world.standing("mqtt_connected")
+    for _ in range(HOUR_MS // 61_000):
+        world.backlog = 312
+        world.standing("waiting", what="delivery", ms=60_000)
+        for seconds in (1, 59, 1):
+            world.time += 1000 * seconds
+            time.now += seconds
+            assert "delivering samples" not in judge.look(world.standing.facts()).stuck
+    world.standing("mqtt_disconnected", reason="gone")
+    assert "not connected to the broker for 0 s (gone); 312" in world.says()
+
+
 def test_samples_and_sensors_are_counted() -> None:
     class Two:
         async def read(self) -> dict[str, int | float]:
@@ -233,6 +250,7 @@ def judged(facts: Facts, seconds: float = 100_000, step: float = 50) -> tuple[st
         (GOOD._replace(interval_ms=3_600_000, sampled_ms=3_500_000), OK),
         # Somebody outside has to come back.
         (AWAY._replace(broker_wait_ms=20_000, backlog=312), WAITING),
+        (GOOD._replace(broker_wait_ms=20_000, backlog=312, acknowledged_ms=60 * MINUTE_MS), WAITING),
         (GOOD._replace(refresh_in_ms=-1, token_wait_ms=5000), OK),
         (GOOD._replace(token_left_ms=0, refresh_in_ms=-1, token_wait_ms=5000), WAITING),
         (Facts(phase=phases.PERSON), WAITING),

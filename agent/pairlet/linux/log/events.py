@@ -23,6 +23,7 @@ _PURPOSES = {
     "server": "asking the server again",
     "refresh": "asking for a new token again",
     "broker": "connecting to the broker again",
+    "delivery": "sending what the broker refused again",
     "start": "asking for what is needed after a start",
 }
 # Shown to a person who stands before the device; whoever reads a log somewhere else should not have it.

@@ -62,7 +62,8 @@ def _link_is_behind(facts: Facts) -> bool:
 
 
 def _delivery_is_behind(facts: Facts) -> bool:
-    if facts.connected_ms is None or not facts.backlog:
+    # A broker that refuses everything is asked again and again: that is its trouble, not ours.
+    if facts.connected_ms is None or not facts.backlog or facts.broker_wait_ms > 0:
         return False
     since_ms = facts.connected_ms
     if facts.acknowledged_ms is not None:
@@ -118,5 +119,5 @@ class Judge:
         if not facts.is_saved or not facts.samples_saved:
             return Verdict(FAILING, why, ())
         ended = facts.token_left_ms is not None and facts.token_left_ms <= 0
-        away = facts.broker and facts.connected_ms is None
+        away = facts.broker and (facts.connected_ms is None or facts.broker_wait_ms > 0)
         return Verdict(WAITING if not facts.paired or ended or away else OK, why, ())

@@ -23,8 +23,8 @@ _PHASES = {
     EXPIRED: facts.PERSON,
     TROUBLE: facts.PERSON,
 }
-# A wait told of, and whose it is.
-_BROKER = "broker"
+# Waits that are told of, and are the broker's; the others are the token's.
+_BROKERS = ("broker", "delivery")
 _COUNTS = (
     *("published", "dropped", "samples", "refreshes", "connections", "errors"),
     *("token_steps", "broker_steps"),
@@ -189,11 +189,14 @@ class Standing:
     def _hear_connected(self, fields: dict[str, Any]) -> None:
         self._counts["connections"] += 1
         self._counts["broker_steps"] += 1
-        self._is_connected, self._link_changed_at, self._broker_reason = True, self._clock.now(), ""
+        self._link_changed(True, "")
 
     def _hear_disconnected(self, fields: dict[str, Any]) -> None:
-        self._is_connected, self._link_changed_at = False, self._clock.now()
-        self._broker_reason = str(fields.get("reason", ""))
+        self._link_changed(False, str(fields.get("reason", "")))
+
+    def _link_changed(self, is_connected: bool, reason: str) -> None:
+        self._is_connected, self._broker_reason = is_connected, reason
+        self._link_changed_at = self._broker_waits_until = self._clock.now()
 
     def _hear_published(self, fields: dict[str, Any]) -> None:
         self._counts["published"] += fields["count"]
@@ -205,7 +208,7 @@ class Standing:
 
     def _hear_waiting(self, fields: dict[str, Any]) -> None:
         until = self._clock.now() + fields["ms"]
-        if fields["what"] == _BROKER:
+        if fields["what"] in _BROKERS:
             self._broker_waits_until = until
             self._counts["broker_steps"] += 1
         else:
