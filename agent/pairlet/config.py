@@ -18,6 +18,7 @@ AGE = "duration of up to ten years"
 FLUSH = "duration, number of records or both"  # "120s", "500 records" or "120s, 500 records"
 FLAG = "true or false"
 TEXTS = "list of texts"
+TOPIC = "topic name without + and #"
 TABLE = "table of texts"
 
 Setting = namedtuple("Setting", ("kind", "default", "meaning"))
@@ -43,7 +44,7 @@ SETTINGS = {
     "mqtt.authorizer": Setting(TEXT, None, "the name of the custom authorizer (AWS)"),
     "mqtt.version": Setting(TEXT, "auto", "auto, 5 or 3.1.1"),
     "mqtt.username": Setting(TEXT, None, "with {device_id} and {client_id}; the profile's unless set"),
-    "mqtt.topic_prefix": Setting(TEXT, "devices/{device_id}", "what all topic names begin with"),
+    "mqtt.topic_prefix": Setting(TOPIC, "devices/{device_id}", "what all topic names begin with"),
     "mqtt.keep_alive": Setting(DURATION, 60000, "how long the connection may be silent"),
     "mqtt.unacknowledged": Setting(DURATION, 15000, "how long a message may go without acknowledgement"),
     "mqtt.session_expiry": Setting(DURATION, 3600000, "how long the broker keeps the session (MQTT 5)"),
@@ -61,9 +62,9 @@ SETTINGS = {
     "commands.handlers": Setting(TEXTS, None, "commands of your own, as module:function"),
     "commands.timeout": Setting(DURATION, 30000, "how long a handler may take"),
     "homeassistant.discovery": Setting(FLAG, False, "tell Home Assistant about this device"),
-    "homeassistant.prefix": Setting(TEXT, "homeassistant", "Home Assistant's discovery prefix"),
+    "homeassistant.prefix": Setting(TOPIC, "homeassistant", "Home Assistant's discovery prefix"),
     "homeassistant.status_topic": Setting(
-        TEXT, None, "where it says online; its prefix and /status unless set"
+        TOPIC, None, "where it says online; its prefix and /status unless set"
     ),
     "display.name": Setting(TEXT, "auto", "auto, terminal, plain, serial or none"),
     "display.port": Setting(TEXT, None, "the serial display's port, such as /dev/ttyUSB0"),
@@ -101,6 +102,8 @@ _LOWEST = {
     "display.baudrate": 300,
     "pairing.codes": 1,
 }
+
+_HIGHEST = {"mqtt.keep_alive": 65535000}  # CONNECT has 16 bits for its seconds
 
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60000, "h": 3600000, "d": 86400000}
 _LONGEST_MS = 7 * 86400000
@@ -176,6 +179,8 @@ def _checked(name: str, value: object, where: str) -> object:
     if lowest is not None and isinstance(kept, int) and kept < lowest:
         least = f"{lowest / 1000:g} s" if setting.kind in (DURATION, AGE) else str(lowest)
         raise ConfigError(f"{where}: {name} is too small", f"Use at least {least}.")
+    if name in _HIGHEST and isinstance(kept, int) and kept > _HIGHEST[name]:
+        raise ConfigError(f"{where}: {name} is too large", f"Use at most {_HIGHEST[name] // 1000} s.")
     return kept
 
 
@@ -188,6 +193,14 @@ def _text(value: object) -> object:
 
 def _scope_or_text(value: object) -> object:
     return value if value == "" else _text(value)
+
+
+def _topic(value: object) -> object:
+    """A topic name that others are made of, or that is subscribed to (MQTT 5 section 4.7)."""
+    text = _text(value)
+    if not isinstance(text, str) or not text.strip("/") or "+" in text or "#" in text or text[0] == "$":
+        return None
+    return text
 
 
 def _address(value: object) -> object:
@@ -285,6 +298,7 @@ _KINDS = {
     FLAG: _flag,
     TEXTS: _texts,
     TABLE: _table,
+    TOPIC: _topic,
 }
 
 

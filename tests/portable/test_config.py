@@ -50,6 +50,9 @@ def test_durations():
         assert "telemetry.interval" in refused(one, "telemetry.interval", bad)
     assert "too small" in refused(one, "telemetry.interval", "1ms")
     assert "at least 5 s" in refused(one, "mqtt.keep_alive", "1s")
+    # CONNECT has no room for more.
+    assert one("mqtt.keep_alive", "65535s").integer("mqtt.keep_alive") == 65535000
+    assert "at most 65535 s" in refused(one, "mqtt.keep_alive", "1d")
 
 
 def test_other_kinds():
@@ -80,6 +83,14 @@ def test_other_kinds():
     ):
         words = refused(one, name, bad)
         assert name in words and "\x1b" not in words
+
+
+def test_topics():
+    for name in ("mqtt.topic_prefix", "homeassistant.prefix", "homeassistant.status_topic"):
+        assert one(name, "/homes/7/{device_id}/").text(name) == "/homes/7/{device_id}/"
+        for bad in ("", "/", "///", "a/#", "+/a", "a+b", "$SYS/a", "a\0b", 7.5, ["a"]):
+            words = refused(one, name, bad)
+            assert name in words and "topic name" in words, bad
 
 
 def test_unknown_names_are_refused_with_the_nearest():

@@ -23,6 +23,7 @@ from ..ordering import RestartError
 from ..settings import Settings
 from .button import SignalButton
 from .clock import SystemClock
+from .commands_telemetry import check_telemetry, handlers_for
 from .display import open_display
 from .entropy import SystemEntropy
 from .http import RequestsHttp
@@ -35,9 +36,7 @@ if TYPE_CHECKING:
     from ..ports import Mqtt
     from ..settings import Settings
     from . import segment_files
-    from .handlers import FunctionHandlers
     from .log.status import StatusLine
-    from .sensors.choice import Choice
     from .standing.standing import Standing
 
 _log = logging.getLogger("pairlet")
@@ -204,7 +203,7 @@ class Joined:
         what = (__version__, arguments.command, client.client_id, device.device_id, state_folder(config))
         _log.info("pairlet %s %s: client %s, device %s, state in %s", *what)
         ports, emit = self._watched(ports, emit, config, at_work)
-        handlers = _handlers(config, file) if mqtt is not None else None
+        handlers = handlers_for(config, file) if mqtt is not None else None
         self.agent = Agent(config, client, device, ports, emit, handlers)
         if self.standing is not None:
             self.standing.watch(self.agent)
@@ -239,25 +238,6 @@ class Joined:
             self.agent.emit("recovered", what=f"the sensor {title}")
         else:
             tell_error(self.agent.emit, error)
-
-
-def check_telemetry(config: Config, file: Path | None) -> "Choice":
-    """The sensors, once the settings of sensors and broker are fit for use. Raises ConfigError."""
-    from .mqtt_address import parse_address
-    from .sensors.choice import Choice
-
-    parse_address(config.text("mqtt.url"), insecure=config.flag("oauth.insecure_http"))
-    return Choice(config.texts("telemetry.sensors"), file)
-
-
-def _handlers(config: Config, file: Path | None) -> "FunctionHandlers | None":
-    """What commands of the owner's own do. Raises ConfigError."""
-    words = config.texts("commands.handlers")
-    if not words:
-        return None
-    from .handlers import FunctionHandlers
-
-    return FunctionHandlers(words, config.integer("commands.timeout") / 1000, file)
 
 
 def _display_name(config: Config) -> str:

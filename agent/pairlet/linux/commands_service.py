@@ -3,7 +3,8 @@
 import argparse
 
 from ..core.errors import EXIT_DONE, ConfigError
-from .commands import check_telemetry, configuration_file, read_configuration, secret_of
+from .commands import configuration_file, read_configuration, secret_of
+from .commands_telemetry import check_telemetry
 from .health.place import parse
 from .output import Output
 from .service.installed import Installed
