@@ -51,8 +51,8 @@ def _unit(arguments: argparse.Namespace) -> Unit:
     secret_of(config)
     if config.text("mqtt.url"):
         check_telemetry(config, file)
-    if config.text("health.listen"):
-        parse(config.text("health.listen"))
+    listen = config.text("health.listen")
+    health_socket = parse(listen).path if listen else ""
     serial_port = config.text("display.port") if config.text("display.name") == "serial" else ""
     wishes = Wishes(arguments.name, arguments.user, arguments.run_as)
     return unit_for(
@@ -61,6 +61,7 @@ def _unit(arguments: argparse.Namespace) -> Unit:
         secret_file=config.text("oauth.client_secret_file"),
         state_folder=config.text("store.dir"),
         serial_port=serial_port,
+        health_socket=health_socket,
     )
 
 

@@ -24,8 +24,10 @@ UNIT = Unit("pairlet", ["/bin/true", "run", "--config", "/etc/pairlet/pairlet.to
 SERIAL = UNIT._replace(devices=("/dev/ttyUSB0",), groups=("dialout",), reads_homes=True)
 SECRET = UNIT._replace(secret_file="/etc/pairlet/client secret 100%")
 OWN_USER = UNIT._replace(run_as="daemon", state_folder="/srv/state of it")
+SOCKET = UNIT._replace(run_folder=True)
 OF_A_USER = UNIT._replace(for_user=True)
 UNITS = {"plain": UNIT, "serial": SERIAL, "secret": SECRET, "own user": OWN_USER, "of a user": OF_A_USER}
+UNITS["socket"] = SOCKET
 
 
 def analyze(*words: str) -> subprocess.CompletedProcess[str]:
@@ -91,6 +93,7 @@ def test_what_the_unit_promises() -> None:
     assert serial["SupplementaryGroups"] == ["dialout"] and serial["ProtectHome"] == ["read-only"]
     assert settings(OWN_USER)["User"] == ["daemon"] and "DynamicUser" not in settings(OWN_USER)
     assert settings(OWN_USER)["ReadWritePaths"] == ['"/srv/state of it"']
+    assert settings(SOCKET)["RuntimeDirectory"] == ["pairlet"] and "RuntimeDirectory" not in said
     of_a_user = settings(OF_A_USER)
     assert of_a_user["WantedBy"] == ["default.target"]
     assert not {"User", "DynamicUser", "After", "ProtectSystem", "StateDirectory"} & set(of_a_user)
@@ -128,6 +131,7 @@ def config(tmp_path: Path) -> Path:
 def open_house(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine on which everybody may read everything."""
     monkeypatch.setattr(plan, "_is_readable_by_all", lambda place: True)
+    monkeypatch.setattr(plan, "_TEMPORARY", ("/nowhere",))
     monkeypatch.setattr(plan, "_HOMES", ("/home",))
 
 
@@ -147,6 +151,27 @@ def test_the_unit_of_a_configuration(config: Path) -> None:
     assert serial.devices == ("/dev/ttyUSB0",)
     own = unit_for(Wishes("pairlet", True, ""), config, secret_file="/x", state_folder="/y")
     assert own.for_user and not own.secret_file and not own.state_folder
+    assert not units[0].run_folder
+    assert unit_for(SYSTEM, config, health_socket="/run/pairlet/health").run_folder
+    assert not unit_for(Wishes("pairlet", True, ""), config, health_socket="/home/x/health").run_folder
+
+
+@pytest.mark.usefixtures("open_house")
+def test_a_state_folder_in_a_home_stays_visible(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (config.parent / "home" / "state").mkdir(parents=True)
+    monkeypatch.setattr(plan, "_HOMES", (str(config.parent / "home"),))
+    wishes, folder = Wishes("pairlet", False, "root"), str(config.parent / "home" / "state")
+    unit = unit_for(wishes, config, state_folder=folder)
+    assert unit.state_folder == folder and unit.reads_homes and not unit_for(wishes, config).reads_homes
+
+
+def test_a_configuration_that_only_others_see_is_refused() -> None:
+    """A service has a /tmp of its own."""
+    for wishes in (SYSTEM, Wishes("pairlet", False, "root")):
+        with pytest.raises(ConfigError, match="a folder that the service has its own of") as caught:
+            unit_for(wishes, Path("/tmp/pairlet.toml"))
+        assert "/etc/pairlet/pairlet.toml" in caught.value.advice
+    assert unit_for(Wishes("pairlet", True, ""), Path("/tmp/pairlet.toml")).for_user
 
 
 @pytest.mark.usefixtures("open_house")
@@ -163,6 +188,15 @@ def test_the_unit_of_a_configuration(config: Path) -> None:
             {"state_folder": "/srv/x"},
             "store.dir is /srv/x, where the service's own user may not write",
         ),
+        (
+            Wishes("p", False, "root"),
+            {"state_folder": "/srv/not there"},
+            "store.dir is /srv/not there, which is not there",
+        ),
+        # What a system's service may write to is read-only for the rest of it, /run as well.
+        (SYSTEM, {"health_socket": "/run/health"}, "health.listen is /run/health, where the service may not"),
+        (SYSTEM, {"health_socket": "/run/pairlet"}, "may not write"),
+        (Wishes("p", False, "root"), {"health_socket": "/run/pairlet/health"}, "may not write"),
     ],
 )
 def test_what_can_not_be_is_refused(config: Path, wishes: Wishes, more: dict[str, str], said: str) -> None:
@@ -175,6 +209,7 @@ def test_what_the_service_s_own_user_could_not_read_is_refused(
     config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plan, "_check_program", lambda: None)
+    monkeypatch.setattr(plan, "_TEMPORARY", ())
     config.chmod(0o600)
     with pytest.raises(ConfigError, match="pairlet.toml can't be read by the service's own user") as caught:
         unit_for(SYSTEM, config)

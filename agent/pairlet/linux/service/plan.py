@@ -13,6 +13,8 @@ from ...core.errors import ConfigError
 from .unit import Unit
 
 _HOMES = ("/home", "/root", "/run/user")
+# The service has its own of these, with nothing in it (PrivateTmp=).
+_TEMPORARY = ("/tmp", "/var/tmp")
 _PACKAGE = Path(__file__).resolve().parents[2]
 # Groups that Debian gives serial ports to, and others.
 _SERIAL_GROUPS = ("dialout", "uucp")
@@ -27,11 +29,17 @@ class Wishes(NamedTuple):
 
 
 def unit_for(
-    wishes: Wishes, config_file: Path, *, secret_file: str = "", state_folder: str = "", serial_port: str = ""
+    wishes: Wishes,
+    config_file: Path,
+    *,
+    secret_file: str = "",
+    state_folder: str = "",
+    serial_port: str = "",
+    health_socket: str = "",
 ) -> Unit:
     """The unit for `config_file`. Raises ConfigError for what the service could not use or read.
 
-    secret_file, state_folder, serial_port: as configured, or "".
+    secret_file, state_folder, serial_port, health_socket (a path): as configured, or "".
     """
     if not wishes.name.isascii() or not wishes.name.replace("-", "").replace("_", "").isalnum():
         raise ConfigError(f"{ascii(wishes.name)} can't be the name of a service", "Use a-z, 0-9, - and _.")
@@ -43,6 +51,9 @@ def unit_for(
         except KeyError:
             raise ConfigError(f"there is no user {ascii(wishes.run_as)}", "Name one that exists.") from None
     config_file = config_file.absolute()
+    state_folder = str(Path(state_folder).absolute()) if state_folder else ""
+    if not wishes.for_user:
+        _check_places(wishes, config_file, state_folder, health_socket)
     if not wishes.for_user and not wishes.run_as:
         _check_program()
         _check_readable(config_file, f"Put it where services look: install -D -m 644 {config_file} "
@@ -52,7 +63,7 @@ def unit_for(
                 f"store.dir is {state_folder}, where the service's own user may not write",
                 f"Leave it out, and systemd gives it /var/lib/{wishes.name}; or name a user with --as.",
             )
-    places = [str(config_file), sys.executable, sys.prefix]
+    places = [str(config_file), sys.executable, sys.prefix, *([state_folder] if state_folder else [])]
     return Unit(
         name=wishes.name,
         # -P: what lies in the working directory is not for importing.
@@ -62,11 +73,31 @@ def unit_for(
         for_user=wishes.for_user,
         run_as=wishes.run_as,
         secret_file=str(Path(secret_file).absolute()) if secret_file and not wishes.for_user else "",
-        state_folder=str(Path(state_folder).absolute()) if state_folder and not wishes.for_user else "",
+        state_folder="" if wishes.for_user else state_folder,
+        run_folder=bool(health_socket) and not wishes.for_user,
         devices=(serial_port,) if serial_port else (),
         groups=_groups() if serial_port else (),
         reads_homes=any(_is_in_a_home(place) for place in places),
     )  # fmt: skip
+
+
+def _check_places(wishes: Wishes, config_file: Path, state_folder: str, health_socket: str) -> None:
+    """ConfigError for places that a service of the system can't see, or can't write to."""
+    if _is_in(str(config_file), _TEMPORARY):
+        raise ConfigError(
+            f"{config_file} is in a folder that the service has its own of",
+            f"Put it where services look: install -D -m 644 {config_file} /etc/pairlet/pairlet.toml",
+        )
+    if state_folder and wishes.run_as and not os.path.isdir(state_folder):
+        raise ConfigError(
+            f"store.dir is {state_folder}, which is not there, and the service can't make it",
+            f"Make it: install -d -m 700 -o {wishes.run_as} {state_folder}",
+        )
+    if health_socket and not _is_in(os.path.dirname(health_socket), (f"/run/{wishes.name}",)):
+        raise ConfigError(
+            f"health.listen is {health_socket}, where the service may not write",
+            f"Use 127.0.0.1:9000, or a name in the folder that systemd gives it: /run/{wishes.name}/health.",
+        )
 
 
 def _check_program() -> None:
@@ -94,8 +125,12 @@ def _is_readable_by_all(place: Path) -> bool:
 
 
 def _is_in_a_home(place: str) -> bool:
+    return _is_in(place, _HOMES)
+
+
+def _is_in(place: str, folders: tuple[str, ...]) -> bool:
     real = os.path.realpath(place)
-    return any(os.path.commonpath((real, home)) == home for home in _HOMES)
+    return any(os.path.commonpath((real, folder)) == folder for folder in folders)
 
 
 def _groups() -> tuple[str, ...]:

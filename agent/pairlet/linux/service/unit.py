@@ -91,6 +91,7 @@ class Unit(NamedTuple):
     words: the command and its arguments. for_user: one for the manager of a user, not of the system.
     run_as: the user, "" for one that systemd makes up. secret_file: where the client secret is, or "".
     state_folder: the one configured, "" for the one that systemd gives.
+    run_folder: whether it needs /run/NAME, for a socket that others may find.
     devices: nodes under /dev that it may use, and groups: the groups for that. reads_homes: whether
     program or configuration are in a home. restart_s: seconds until it is started anew.
     """
@@ -102,6 +103,7 @@ class Unit(NamedTuple):
     run_as: str = ""
     secret_file: str = ""
     state_folder: str = ""
+    run_folder: bool = False
     devices: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     reads_homes: bool = False
@@ -126,6 +128,8 @@ def _of_the_system(unit: Unit) -> str:
     if unit.secret_file:
         lines.append("# Read by root, and shown to the agent alone ($CREDENTIALS_DIRECTORY).\n")
         lines.append(f"LoadCredential={CREDENTIAL}:{_escaped(unit.secret_file)}\n")
+    if unit.run_folder:
+        lines.append(f"RuntimeDirectory={unit.name}\n")
     if unit.state_folder:
         lines.append(f"ReadWritePaths={quoted(unit.state_folder)}\n")
     lines.append(
