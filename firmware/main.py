@@ -45,7 +45,7 @@ _CONFIG = "config.json"
 _BOARD = ["display", "width", "height", "i2c", "sda", "scl", "address", "button", "watchdog", "inputs", "ntp"]
 _WIFI = ["ssid", "key", "hostname", "country"]
 _RESTART_MS = 60000
-# What may wait for the broker on the flash unless told otherwise: about 1,000 samples.
+# What may wait for the broker on the flash unless told otherwise: about 900 samples.
 _BUFFER_BYTES = 131072
 # Longer than a TLS handshake on a Pico W may hold the loop; the chip's own limit is 8.4 s there.
 _WATCHDOG_MS = 8000

@@ -13,8 +13,8 @@ _LOG_LEVEL, _LOG_FORMAT = "error", "text"
 _EPILOG = """\
 more commands, from the extra `simulator` (pip install 'pairlet[simulator]'):
   demo      the whole story on this machine: server, broker, one device
-  sim       the simulator's parts one by one: authserver, broker, board; and faults and
-            conformance, to test clients of other makers with
+  sim       the simulator's parts one by one: authserver, broker, board; faultproxy, a bad network;
+            faults and conformance, to test clients of other makers with; soak, years in minutes
 
 exit codes: 0 done, 2 usage or configuration, 3 access denied, 4 code expired, 5 network,
   6 refused by the server, 7 TLS or identity, 8 store, 9 a command asked for a restart,
