@@ -165,8 +165,7 @@ class Announcer:
             self._due = None
             if link.connected_at is None:
                 continue
-            for message in self.news():
-                link.reply(message)
+            link.announce()
             if self._born:
                 self._born = False
                 # It does not know the values; the next sample may be an hour away.

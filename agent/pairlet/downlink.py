@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from .link import Link
 
 
-
 class Downlink:
-    """The hooks of a Link: `topic_filters`, receive(), connected(). `link` is set by who joins the two.
+    """The hooks of a Link: `topic_filters`, receive(), news(). `link` is set by who joins the two.
 
     `recent`: commands of this run, the newest last, as (name, id, outcome): None while it runs, "" if it
     went well, else the error's code. `running`: names of handlers at work, in `tasks`. `parted_at`: when the
@@ -58,8 +57,8 @@ class Downlink:
         elif self.announcer is not None:
             self.announcer.receive(message)
 
-    def connected(self) -> "list[Message]":
-        """What to publish now: what Home Assistant knows the device by, as far as it is new."""
+    def news(self) -> "list[Message]":
+        """What to publish, retained: what Home Assistant knows the device by, as far as it is new."""
         return [] if self.announcer is None else self.announcer.news()
 
     def disconnected(self, reason: str) -> None:

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
         async def receive(self, message: Message) -> None:
             """Act on a message, one at a time; it may call Link.reply(). Never raises."""
 
-        def connected(self) -> list[Message]:
-            """Retained messages to publish after a connect; one follows when the one before is taken."""
+        def news(self) -> list[Message]:
+            """Retained messages to publish; one follows when the one before is taken."""
 
 
 # A link that lasted this long was a good one: the next trouble starts from a short pause again. A
@@ -138,6 +138,14 @@ class Link:
         """Send `message` soon, with QoS 1; without a connection, or with too many waiting, it is dropped."""
         if self.connected_at is not None or self._is_renewing:
             self._delivery.reply(message)
+
+    def announce(self) -> None:
+        """Publish the news of the downlink, retained, if the broker is there and does not hang up on such."""
+        wanted = self._downlink is not None and self._delivery.say_retained.is_wanted(self._clock.now())
+        if wanted and self.connected_at is not None:
+            assert self._downlink is not None
+            self._delivery.retained += self._downlink.news()
+            self._delivery.pump()
 
     def token_renewed(self) -> None:
         """The keeper has a new token: reconnect with it before the old one ends."""
@@ -330,8 +338,7 @@ class Link:
             await self._clock.sleep_until(self._clock.now() + quiet_ms)
             # The broker is well, and takes what it always takes.
             await self._greeting.say_online()
-        if self._downlink is not None and self._delivery.say_retained.is_wanted(self._clock.now()):
-            self._delivery.retained = self._downlink.connected()
+        self.announce()
 
     def _tell(self, error: PairletError) -> None:
         # The same trouble every two minutes for a week is one piece of news.

@@ -3,6 +3,7 @@
 import json
 
 from fakes import MemoryStore, VirtualClock
+from pairlet.core.mqtt import Message
 from pairlet.core.wall import FLOOR, Wall
 from test_agent import MINUTE
 from test_downlink import Scene
@@ -55,6 +56,19 @@ def test_the_device_is_told_once_and_stays_retained():
     house.play(story)
     assert house.broker.subscribed[:2] == ["devices/d1/cmd/+", BIRTH]
     assert len(house.told()) == 1 and house.sensors() == (["cpu_load_percent"], [])
+
+
+def test_a_broker_that_hangs_up_on_it_is_left_alone_for_an_hour():
+    async def story(house):
+        await house.pause(2 * MINUTE)
+        house.broker.deliver(Message(BIRTH, b"online", 1, False))
+        await house.pause(50 * MINUTE)
+        assert house.agent.link.reconnects == 3 and not house.agent.backlog()
+
+    house = House(token_s=86400)
+    house.broker.accepts = lambda message: None if "homeassistant" in message.topic_name else 0
+    house.play(story)
+    assert TOPIC not in house.broker.retained
 
 
 def test_another_prefix_and_another_topic():

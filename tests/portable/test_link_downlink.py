@@ -24,7 +24,7 @@ class Downlink:
         self.received.append(message)
         self.rig.link.reply(Message("devices/d1/reply/ping", message.payload, 1, False))
 
-    def connected(self):
+    def news(self):
         self.connects += 1
         return list(self.retained)
 
