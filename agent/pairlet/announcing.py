@@ -62,7 +62,8 @@ class Announcer:
     def measured(self, values: "dict[str, int | float]") -> None:
         """A sample was taken. New names make new entities."""
         known = len(self._names)
-        self._names += [name for name in values if name not in self._names]
+        new = [name for name in values if name not in self._names]
+        self._names += new[: _MOST_NAMES - known]  # a sensor that makes up names is not followed for ever
         self._samples += 1
         if len(self._names) > known or self._samples == _SETTLED:
             self._tell_in(_MORE_NAMES_MS)

@@ -71,6 +71,20 @@ def test_a_broker_that_hangs_up_on_it_is_left_alone_for_an_hour():
     assert TOPIC not in house.broker.retained
 
 
+def test_a_sensor_that_makes_up_names_is_not_followed_for_ever():
+    told = []
+
+    async def story(house):
+        for number in range(200):
+            house.agent.ports.sensors.values = {"thing%d_percent" % number: 1}
+            await house.pause(MINUTE // 6)
+            told.append(len(house.told()))
+
+    house = House(token_s=86400)
+    house.play(story)
+    assert told[60] < told[63] and told[70] == told[-1] and len(house.sensors()[0]) == 64
+
+
 def test_another_prefix_and_another_topic():
     async def story(house):
         pass

@@ -12,6 +12,9 @@ from .values import Reading, SensorError
 
 _log = logging.getLogger("pairlet.sensors")
 
+# Of so many names it is told that they have no unit: a sensor may make up names for ever.
+_MOST_NAMED = 1000
+
 
 class Source(Protocol):
     """One sensor that people have written. `title`: how the configuration calls it."""
@@ -85,7 +88,7 @@ class Sampler:
             _log.debug("%s", trouble)
 
     def _look_at(self, name: str) -> None:
-        if name not in self._named:
+        if name not in self._named and len(self._named) < _MOST_NAMED:
             self._named.add(name)
             if not quantity_of(name).ending:
                 _log.info("%s has no unit: end its name in one, as in air_celsius or co2_ppm", name)
