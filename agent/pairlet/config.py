@@ -304,7 +304,7 @@ _KINDS = {
 
 def _unknown(name: str, known: "list[str]", where: str) -> ConfigError:
     best = nearest(name, known)
-    advice = f"Did you mean {best}?" if best else "README.md lists what there is."
+    advice = f"Did you mean {best}?" if best else "README.md and agent/README.md list what there is."
     return ConfigError(f"{where}: there is no setting '{name}'", advice)
 
 

@@ -1,9 +1,11 @@
 """agent/README.md draws the machines as they are, and names what there is."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
+from pairlet.config import SETTINGS, Config
 from pairlet.core.device_grant import DeviceGrant
 from pairlet.core.discovery import Discovery
 from pairlet.core.refresh_grant import RefreshGrant
@@ -38,6 +40,33 @@ def test_every_task_is_there_with_its_grace():
     assert {(name, grace) for name, _, grace in rows} == {
         (task.name, f"{task.grace_s // 60} min") for task in TASKS
     }
+
+
+def written_settings():
+    """What pairlet.toml in the top README sets, in comments as well."""
+    block = (README.parents[1] / "README.md").read_text().split("```toml\n")[1].split("\n```")[0]
+    tables = tomllib.loads(re.sub(r"^# (\w+ = )", r"\1", block, flags=re.MULTILINE))
+    return {f"{table}.{key}": value for table, keys in tables.items() for key, value in keys.items()}
+
+
+def test_every_setting_is_in_one_of_the_two_readmes_and_no_other():
+    written, text = written_settings(), README.read_text()
+    assert set(written) <= set(SETTINGS)
+    assert {name for name in SETTINGS if name not in written and f"`{name}" not in text} == set()
+
+
+def test_what_the_readme_shows_as_pairlet_toml_can_be_used_and_has_the_defaults():
+    examples = {"oauth.token_endpoint": "https://auth.example.com/token"}
+    written = {**written_settings(), **examples}
+    tables = {}
+    for name, value in written.items():
+        table, _, key = name.partition(".")
+        tables.setdefault(table, {})[key] = value
+    config = Config.from_tables(tables, "README.md")
+    defaults = Config({})
+    for name in written:
+        if SETTINGS[name].default is not None and name not in ("oauth.scope", "commands.handlers"):
+            assert config.get(name) == defaults.get(name), name
 
 
 def test_every_built_in_sensor_is_there():
