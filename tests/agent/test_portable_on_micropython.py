@@ -35,6 +35,7 @@ HEAPS = {
     "test_proximity": "256k",  # the agent compiled from source, in the middle of a run
     "test_json_object": "192k",  # builds answers of 25 KB in one piece
     "test_outbox": "2M",  # a disk in memory with hundreds of records
+    "test_outbox_damage": "2M",
     "test_board_log": "256k",  # the outbox compiled from source, and a disk in one piece of 32 KB
 }
 

@@ -1,62 +1,10 @@
 """pairlet.core.outbox: what is promised is sent, once, in order, or told to be lost."""
 
-import asyncio
 import json
 
-from model_log import ModelLog
+from outbox_device import HOUR, SECOND, WALL, Device, samples
 from pairlet.core.errors import StoreError
 from pairlet.core.outbox import EVENT, TELEMETRY, Bounds, Gap, Outbox
-
-SECOND = 1000
-HOUR = 3600000
-WALL = 1700000000000
-BOUNDS = Bounds(1 << 20, 65536, 7 * 24 * HOUR, 120 * SECOND, 500)
-
-
-class Device:
-    """A device with a disk; `boot()` makes the outbox of its next run."""
-
-    def __init__(self, bounds=BOUNDS, replay_rate=0):
-        self.disks = {name: ModelLog() for name in (TELEMETRY, EVENT, "refused")}
-        self.bounds = bounds
-        self.replay_rate = replay_rate
-        self.now = 0
-        self.boot()
-
-    def boot(self):
-        self.outbox = Outbox(self.bounds, self.disks.__getitem__, self.replay_rate)
-        self.flush()
-        return self.outbox
-
-    def flush(self, final=False):
-        asyncio.run(self.outbox.flush(final=final))
-
-    def sample(self, count=1, step_ms=10 * SECOND):
-        """Take samples, and flush when that is due; return the last number."""
-        seq = None
-        for _ in range(count):
-            self.now += step_ms
-            seq = self.outbox.add_sample(WALL + self.now, {"cpu": 12.5}, self.now)
-            due = self.outbox.flush_due(self.now)
-            if due is not None and due <= self.now:
-                self.flush()
-        return seq
-
-    def send(self, most=1 << 30, acknowledge=True):
-        """Send what there is to send; return the records."""
-        found = []
-        while len(found) < most:
-            record = self.outbox.next(self.now)
-            if record is None:
-                break
-            found.append(record)
-            if acknowledge:
-                self.outbox.acknowledge(record)
-        return found
-
-
-def samples(records):
-    return [record.seq for record in records if record.stream == TELEMETRY]
 
 
 def test_what_is_acknowledged_before_the_next_flush_never_reaches_the_disk():
@@ -153,41 +101,6 @@ def test_memory_does_not_grow_with_the_backlog():
     outbox = device.outbox
     assert len(outbox) == 3000
     assert outbox._samples._bytes < 2000
-
-
-def test_the_newest_file_may_be_torn_at_any_byte():
-    device = Device()
-    device.sample(26)
-    files = dict(device.disks[TELEMETRY].files)
-    newest = max(files)
-    whole = files[newest]
-    for length in range(len(whole)):
-        device.disks[TELEMETRY].files = dict(files)
-        device.disks[TELEMETRY].files[newest] = whole[:length]
-        device.disks[EVENT].files = {}
-        device.boot()
-        kept = samples(device.send())
-        assert kept == list(range(len(kept)))
-        number = device.sample()
-        assert number > (kept[-1] if kept else -1)
-        device.boot()
-
-
-def test_a_flipped_bit_costs_one_record_and_is_told():
-    device = Device()
-    device.sample(26)
-    files = dict(device.disks[TELEMETRY].files)
-    for at in range(0, len(files[0]), 7):
-        damaged = bytearray(files[0])
-        damaged[at] ^= 0x10
-        device.disks[TELEMETRY].files = {0: bytes(damaged)}
-        device.disks[EVENT].files = {}
-        device.boot()
-        kept = samples(device.send())
-        assert len(kept) >= 12 and kept == sorted(kept)
-        told = [gap for gap in device.outbox.gaps() if gap.stream == TELEMETRY]
-        for seq in range(26):
-            assert seq in kept or any(gap.first <= seq <= gap.last for gap in told), (at, seq, told)
 
 
 def test_a_full_disk_costs_nothing_while_there_is_memory():
@@ -319,49 +232,6 @@ def test_what_is_set_aside_is_bounded():
             device.outbox.set_aside(record)
         device.flush()
     assert 1000 < sum([len(file) for file in device.disks["refused"].files.values()]) < 3000
-
-
-def test_a_file_that_vanished_is_told():
-    device = Device(Bounds(1 << 16, 4000, 7 * 24 * HOUR, 120 * SECOND, 500))
-    device.sample(400)
-    numbers = sorted(device.disks[TELEMETRY].files)
-    assert len(numbers) >= 4
-    for gone in numbers[:-1]:
-        files = dict(device.disks[TELEMETRY].files)
-        del device.disks[TELEMETRY].files[gone]
-        device.disks[EVENT].files = {}
-        device.boot()
-        kept = samples(device.send())
-        gaps = [gap for gap in device.outbox.gaps() if gap.stream == TELEMETRY]
-        for seq in range(400):
-            assert seq in kept or any(gap.first <= seq <= gap.last for gap in gaps), (gone, seq, gaps)
-        assert any(gap.reason == "unreadable" for gap in gaps)
-        device.disks[TELEMETRY].files = files
-
-
-def test_a_file_that_vanishes_while_it_runs_is_told_after_some_tries():
-    device = Device(Bounds(1 << 16, 4000, 7 * 24 * HOUR, 120 * SECOND, 500))
-    device.sample(400)
-    disk = device.disks[TELEMETRY]
-    disk.unreadable = [sorted(disk.files)[1]]
-    kept = []
-    for _ in range(20):
-        kept += samples(device.send())
-        device.now = device.outbox.due(device.now) or device.now
-    gaps = device.outbox.gaps()
-    assert len(kept) + sum([gap.count for gap in gaps if gap.reason == "unreadable"]) == 400
-    assert len(device.outbox) == 0
-
-
-def test_files_that_are_not_ours_are_left_alone():
-    device = Device()
-    device.sample(26)
-    device.disks[TELEMETRY].files[8000] = b"hello"
-    device.disks[TELEMETRY].unreadable = [8000]
-    device.boot()
-    assert len(samples(device.send())) >= 12
-    device.sample(26)
-    assert device.disks[TELEMETRY].files[8000] == b"hello"
 
 
 def test_numbers_far_beyond_32_bits():

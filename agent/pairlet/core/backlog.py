@@ -4,7 +4,7 @@ import json
 
 from .errors import StoreError
 from .frames import frame
-from .segments import APART, Reader, Segment
+from .segments import APART, SPAN, Reader, Segment, limit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,19 +42,17 @@ class Backlog:
         self.segments = found.segments
         self.mark = found.mark
         self.next_number = found.next
-        self.reserved = 0
-        self.lost: Gaps = {}  # as the newest note has it
+        self.reserved = found.reserved
+        self.lost = found.lost  # as the newest note has it
         self.vanished = found.vanished
-        if found.note is not None:
-            self.next_number = max(found.next, found.note.accounted)
-            self.reserved = found.note.reserved
-            self.lost = found.note.lost
+        self.trouble = found.trouble
         self.unread = sum([segment.count for segment in self.segments])
         # Files to be removed: what was left of writing, at once, and what is done with, once that is noted.
         self.stale = found.useless
         self._done: list[int] = []
         # Whether the newest segment ends with a whole frame and may grow.
         self._open = bool(self.segments) and not found.torn
+        self._limit = found.limit  # above all numbers that it may reserve
         self._number = found.highest
         self.again_at = 0  # when to read again, after trouble
         self._failures = 0
@@ -142,13 +140,11 @@ class Backlog:
         segment = segments[-1] if self._open else None
         before: list[int] = []
         is_old = now - self._began_at > self._longest_ms
-        if segment is None or segment.size + size > self._segment_bytes or is_old:
+        if segment is None or segment.size + size > self._segment_bytes or is_old or reserved > self._limit:
             self._began_at = now
-            self._number = (self._number | APART - 1) + 1
+            segment = self._begin(accounted, reserved)
             if segments:
                 before = [segments[-1].number, segments[-1].size, segments[-1].records]
-            segment = Segment(self._number, 0)
-            segment.first = accounted
         note = [accounted, reserved, wall, lost, before, []]
         data = frame(mark, json.dumps(note).encode()) + b"".join(frames)
         # Until it has gone well nobody knows what the file ends with.
@@ -164,6 +160,19 @@ class Backlog:
         self.mark = mark
         self.next_number = entries[taken - 1][0] + 1 if taken else max(self.next_number, accounted)
         return taken
+
+    def _begin(self, accounted: int, reserved: int) -> Segment:
+        segments = self.segments
+        highest = self._number | APART - 1
+        # Also one that can't be read now, and could when it counts, must not say that less is reserved.
+        base = segments[-1].reserved if segments else limit(highest, None)
+        steps = max(1, (reserved - base + SPAN - 1) // SPAN)
+        self._number = highest + 1 + (steps - 1) * APART
+        self._limit = base + steps * SPAN if segments else reserved
+        segment = Segment(self._number, 0)
+        segment.first = accounted
+        segment.reserved = reserved
+        return segment
 
     def handed_over(self, count: int) -> None:
         """`count` of the records that were stored last are to be read."""

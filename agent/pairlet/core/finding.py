@@ -6,10 +6,11 @@ Apart from the rest, so that a board can forget it then.
 import json
 
 from .errors import StoreError
-from .segments import APART, Reader, Segment
+from .segments import APART, SPAN, Reader, Segment, limit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .backlog import Gaps
     from .segments import Log
 
 _FIRST_READ = 512
@@ -24,11 +25,12 @@ class Note:
 
 
 class Found:
-    """The segments of a log, oldest first, and its newest note. Changes nothing. Raises StoreError.
+    """The segments of a log, oldest first, and what its newest note says. Changes nothing. Raises StoreError.
 
-    `next`: above all records. `highest`: above no file's number. `useless`: numbers of files that hold
-    nothing that is wanted. `vanished`: [count, first, last] of records whose file is gone. `torn`: the
-    newest file ends with what is no frame.
+    `next`: above all records. `reserved`: above all numbers that may be in use. `limit`: how far the newest
+    file may reserve. `highest`: above no file's number. `useless`: numbers of files that hold nothing that
+    is wanted. `vanished`: [count, first, last] of records whose file is gone. `torn`: the newest file may
+    not grow. `trouble`: why a file can't be read, which is left alone: it may be readable another time.
     """
 
     def __init__(self, log: "Log", most: int):
@@ -38,19 +40,25 @@ class Found:
         self.useless: list[int] = []
         self.vanished: list[list[int]] = []
         self.note: Note | None = None
-        self.next = 0
+        self.next = self.reserved = self.limit = 0
+        self.lost: Gaps = {}
         self.highest = -1
         self.torn = False
+        self._is_bare = False  # the newest file has no note that can be read
+        self.trouble: StoreError | None = None
         newer: Segment | None = None
         before: list[int] = []
-        trouble: StoreError | None = None
+        hidden = -1
         for number, size in sorted(log.segments(), reverse=True):
             segment = Segment(number, size)
             self.highest = max(self.highest, number)
+            vanished = len(self.vanished)
             try:
                 head = self._look(segment, before)
             except StoreError as error:
-                trouble = error  # it may be readable another time
+                self.trouble, self.vanished = error, self.vanished[:vanished]
+                if newer is None:
+                    hidden = max(hidden, number)
                 continue
             if not segment.size or (newer is not None and segment.first >= newer.first):
                 # Torn when it was begun; or it went into the one that is there, before it could be removed.
@@ -58,17 +66,36 @@ class Found:
                 continue
             if newer is not None:
                 segment.wall = newer.wall
-                if before and before[0] | APART - 1 != number | APART - 1:
+                # One that was not there for whoever began the newer one could not be read then.
+                if before and before[0] | APART - 1 > number | APART - 1:
                     self._miss(self._end_of(segment), newer.first, before[2])
             newer = segment
             before = head.before if head is not None else []
             self.segments.insert(0, segment)
-        if newer is None and trouble is not None:
-            raise trouble  # what it holds says which numbers were used: they would all come again
+        self._take_note(hidden)
         self.mark = self.note.mark if self.note is not None else newer.first if newer is not None else 0
         if newer is not None and before:
             self._miss(self.mark, newer.first, before[2])
         self._forget_done()
+
+    def _take_note(self, hidden: int) -> None:
+        """Take over what the newest note says. `hidden`: the newest segment if it can't be read, or -1."""
+        note = self.note
+        if note is not None:
+            self.next = max(self.next, note.accounted)
+            self.reserved = note.reserved
+            self.lost = note.lost
+        last = self.segments[-2:]
+        if hidden < 0 and last and self._is_bare:
+            hidden = last.pop().number
+        if hidden >= 0:
+            # What it reserved must not come again.
+            self.reserved = max(self.reserved, limit(hidden, last[-1] if last else None))
+            self.torn = True
+            if not last:
+                self.highest += (hidden // APART + 1) * APART
+        elif len(last) > 1:
+            self.limit = last[0].reserved + SPAN
 
     def _look(self, segment: Segment, before: "list[int]") -> "Note | None":
         """The note that `segment` begins with; fill in its figures. Its size is 0 if it is of no use."""
@@ -77,6 +104,7 @@ class Found:
         head = Note(found[0], found[1]) if found is not None and found[1][:1] == b"[" else None
         if head is not None:
             segment.first = head.accounted
+            segment.reserved = head.reserved
             if head.whole:
                 size = reader.end + head.whole[0]
                 # Cut while it was written: what it was to replace is still there.
@@ -91,6 +119,7 @@ class Found:
         if not self.segments:
             self.torn = segment.size < size
             self.next = following
+            self._is_bare = newest is None
         if self.note is None:
             self.note = newest
         return head

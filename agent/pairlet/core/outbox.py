@@ -90,6 +90,7 @@ class Outbox:
             segment = max(min(segment, bounds.disk_bytes // 4), _SMALLEST_SEGMENT)
             try:
                 backlog = Backlog(logs(name), segment, bounds.age_ms // 8, min(max(segment // 4, 512), 16384))
+                self._trouble, backlog.trouble = backlog.trouble or self._trouble, None
             except StoreError as error:
                 self._trouble = error  # it goes on in memory, and flush() says why
         return Stream(name, bounds.memory_bytes, backlog, name == TELEMETRY)
@@ -217,7 +218,8 @@ class Outbox:
         if self._flushing and not final:
             return
         self._flushing = True
-        trouble, self._trouble = self._trouble, None
+        found, self._trouble = self._trouble, None
+        trouble: StoreError | None = None
         try:
             # At the end the events come last: what has to go of the samples is told by one.
             for stream in (self._samples, self._events) if final else (self._events, self._samples):
@@ -233,6 +235,8 @@ class Outbox:
             self._flushing = False
         if trouble is not None:
             self._again_at = self._now + _AGAIN_MS
+        trouble = found or trouble
+        if trouble is not None:
             raise trouble
 
     async def _flush(self, stream: Stream, only_due: bool, final: bool) -> None:

@@ -45,18 +45,33 @@ if TYPE_CHECKING:
 
 # Numbers of segments are this far apart: what two are merged into comes between.
 APART = 8
+# So many numbers of records can be reserved in a segment, at the most, above those of the one before it.
+# Where it has to be more, numbers of segments are left out.
+SPAN = 65536
+
+
+def limit(number: int, older: "Segment | None") -> int:
+    """Above all that segment `number` can have reserved, as far as its name tells.
+
+    `older`: one that is older, and was read; None: there is none.
+    """
+    if older is None:
+        return (number // APART + 1) * SPAN
+    return older.reserved + (number // APART - older.number // APART) * SPAN
 
 
 class Segment:
     """One file: its number, the bytes of it that count, and its records.
 
     `first`: none of its records has a lower number. `count`: how many of its `records` are still to be read.
+    `reserved`: as its first note has it.
     """
 
     def __init__(self, number: int, size: int):
         self.number = number
         self.size = size
         self.first = 0
+        self.reserved = limit(number, None)
         self.records = 0
         self.count = 0
         self.wall = 0  # Unix time in s when the last of them was written; 0: not known

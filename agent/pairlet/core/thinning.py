@@ -46,7 +46,8 @@ async def thin(backlog: "Backlog", index: int, reserved: int) -> None:
     """Merge the segments at `index` and after it. Raises StoreError; both are still there then."""
     one, other = backlog.segments[index], backlog.segments[index + 1]
     merged = Segment((other.number | APART - 1) - APART + 2 + max(level(one), level(other)), 0)
-    merged.first, merged.wall, merged.written_at = one.first, other.wall, other.written_at
+    merged.first, merged.reserved = one.first, reserved
+    merged.wall, merged.written_at = other.wall, other.written_at
     frames = []
     keep = True
     for segment in (one, other):
