@@ -86,6 +86,11 @@ def check(tables: "Table") -> Settings:
         commands.setdefault("allow", [])
     values = Config.from_tables(tables, _CONFIG).values
     settings = Settings({name: values[name] for name in values if values[name] is not None})
+    if settings.text("oauth.grant") != "device_code":
+        raise ConfigError(
+            "a board has no browser to sign in with, and keeps no client secret",
+            "Leave oauth.grant out: a board gets its token with a code that it shows.",
+        )
     del values, Config
     unload(["pairlet.config"])
     return settings

@@ -15,9 +15,11 @@ MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
 TOP_LEVEL = names(".ci .git .gitignore LICENSE README.md agent firmware pyproject.toml run simulator tests")
 PRODUCT = ("agent", "firmware", "simulator")
-# Portable by their place, but of no use on a board: a border for type checkers, `python -m pairlet`, and
-# what is between processes.
-NOT_SHIPPED = frozenset(("ports.py", "__main__.py", "following.py"))
+# Portable and tested as such, but of no use on a board: what is between processes, and grants that take a
+# client secret.
+NOT_ON_BOARDS = names("following.py client_credentials_grant.py own_name.py")
+# And for type checkers alone, and for `python -m pairlet`.
+NOT_SHIPPED = NOT_ON_BOARDS | {"ports.py", "__main__.py"}
 
 type_of_function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -31,8 +33,15 @@ def sources(root: Path, folders: tuple[str, ...] = (*PRODUCT, "tests")) -> list[
 def portable_files(root: Path) -> list[Path]:
     """What a board carries of agent/: the core and the shell."""
     package = root / "agent/pairlet"
-    shell = [file for file in package.glob("*.py") if file.name not in NOT_SHIPPED]
-    return sorted([*shell, *(package / "core").glob("*.py")])
+    files = [*package.glob("*.py"), *(package / "core").glob("*.py")]
+    return sorted(file for file in files if file.name not in NOT_SHIPPED)
+
+
+def computer_files(root: Path) -> list[Path]:
+    """What is portable like portable_files, and stays on computers."""
+    package = root / "agent/pairlet"
+    files = [*package.glob("*.py"), *(package / "core").glob("*.py")]
+    return sorted(file for file in files if file.name in NOT_ON_BOARDS)
 
 
 def shape_findings(path: str, source: str) -> list[Finding]:

@@ -12,6 +12,7 @@ from house_imports import import_findings
 from house_portable import portable_findings
 from house_shape import (
     PACKAGES,
+    computer_files,
     mip_findings,
     mip_list,
     portable_files,
@@ -50,7 +51,7 @@ def test_imports_follow_the_table() -> None:
 
 
 def test_portable_code_stays_in_the_portable_subset() -> None:
-    files = [*portable_files(ROOT), *sources(ROOT, PORTABLE_FOLDERS)]
+    files = [*portable_files(ROOT), *computer_files(ROOT), *sources(ROOT, PORTABLE_FOLDERS)]
     findings = all_findings(files, portable_findings)
     assert not findings, report(findings)
 

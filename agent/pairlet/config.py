@@ -20,6 +20,7 @@ FLAG = "true or false"
 TEXTS = "list of texts"
 TOPIC = "topic name without + and #"
 TABLE = "table of texts"
+RESOURCES = "absolute URI without a fragment, or a list of them"
 
 Setting = namedtuple("Setting", ("kind", "default", "meaning"))
 
@@ -31,9 +32,19 @@ SETTINGS = {
     "oauth.introspection_endpoint": Setting(ADDRESS, None, "wins over the server's metadata"),
     "oauth.client_id": Setting(TEXT, None, "who this kind of device is to the server"),
     "oauth.client_secret_file": Setting(TEXT, None, "a file that holds the client secret, and nothing else"),
+    "oauth.client_secret_credential": Setting(TEXT, None, "a systemd credential that holds it instead"),
+    "oauth.client_secret_env": Setting(TEXT, None, "an environment variable that holds it instead"),
     "oauth.client_auth": Setting(TEXT, None, "none, client_secret_basic or client_secret_post"),
+    "oauth.grant": Setting(TEXT, "device_code", "how the device gets its token"),
     "oauth.scope": Setting(TEXT, "", "what to ask for, separated by spaces"),
-    "oauth.extra": Setting(TABLE, None, "further parameters of the device authorization request"),
+    "oauth.resource": Setting(
+        RESOURCES, None, "what the token is for: one absolute URI or a list (RFC 8707)"
+    ),
+    "oauth.audience": Setting(
+        TEXT, None, "what the token is for, to servers that have a parameter of that name"
+    ),
+    "oauth.extra": Setting(TABLE, None, "further parameters of the request that a person decides about"),
+    "oauth.token_extra": Setting(TABLE, None, "further parameters of each token request"),
     "oauth.ca_file": Setting(TEXT, None, "trust these certificates (PEM) instead of the system's"),
     "oauth.insecure_http": Setting(FLAG, False, "allow plain http and mqtt on loopback"),
     "mqtt.url": Setting(TEXT, None, "the broker: mqtts://host[:port]; none: no telemetry"),
@@ -80,6 +91,7 @@ SETTINGS = {
 }
 
 _CHOICES = {
+    "oauth.grant": ("device_code", "authorization_code", "client_credentials"),
     "oauth.client_auth": ("none", "client_secret_basic", "client_secret_post"),
     "mqtt.version": ("auto", "5", "3.1.1"),
     "mqtt.token_in": ("password", "username", "enhanced"),
@@ -150,7 +162,7 @@ def _from_text(kind: str, text: str) -> object:
         return {"true": True, "false": False}.get(text.lower(), text)
     if kind == INTEGER:
         return int(text) if 0 < len(text) < 16 and all(digit in "0123456789" for digit in text) else text
-    if kind == TEXTS:
+    if kind in (TEXTS, RESOURCES):
         return [part.strip() for part in text.split(",") if part.strip()]
     return text
 
@@ -170,6 +182,8 @@ def _checked(name: str, value: object, where: str) -> object:
         raise ConfigError(f"{where}: {name} can't be used as it is", advice)
     choices = _CHOICES.get(name)
     if choices and kept not in choices:
+        if name == "oauth.grant":
+            _refuse_grant(kept, where)
         raise ConfigError(f"{where}: {name} is '{kept}'", "Use one of: " + ", ".join(choices) + ".")
     if name in _MEMBERS and isinstance(kept, list):
         for member in kept:
@@ -182,6 +196,25 @@ def _checked(name: str, value: object, where: str) -> object:
     if name in _HIGHEST and isinstance(kept, int) and kept > _HIGHEST[name]:
         raise ConfigError(f"{where}: {name} is too large", f"Use at most {_HIGHEST[name] // 1000} s.")
     return kept
+
+
+def _refuse_grant(grant: object, where: str) -> None:
+    """Say what is wrong with the two grants that OAuth has given up, for whoever comes with an old recipe."""
+    if grant == "implicit":
+        raise ConfigError(
+            where
+            + ": the implicit grant puts the access token into an address, where histories, logs and other "
+            + "pages read it: it must not be used any more (RFC 9700 section 2.1.2)",
+            "Set oauth.grant to authorization_code where the device has a browser, else to device_code.",
+        )
+    if grant == "password":
+        raise ConfigError(
+            where
+            + ": the password grant hands a person's password to the device, and shuts out passkeys and "
+            + "second factors: it must not be used (RFC 9700 section 2.4)",
+            "Set oauth.grant to device_code, to authorization_code where the device has a browser, or to "
+            "client_credentials for an account of the device's own.",
+        )
 
 
 def _text(value: object) -> object:
@@ -219,6 +252,12 @@ def _texts(value: object) -> object:
     if isinstance(value, list) and all(isinstance(part, str) and part for part in value):
         return value
     return None
+
+
+def _resources(value: object) -> object:
+    """As a list; RFC 8707 section 2 wants absolute URIs (RFC 3986 section 4.3) without a fragment."""
+    given = value if isinstance(value, list) else [value]
+    return given if given and all(url.is_absolute_uri(part) for part in given) else None
 
 
 def _table(value: object) -> object:
@@ -299,6 +338,7 @@ _KINDS = {
     TEXTS: _texts,
     TABLE: _table,
     TOPIC: _topic,
+    RESOURCES: _resources,
 }
 
 

@@ -11,6 +11,8 @@ from .events import tell_error
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .core.client import Client
+    from .core.client_credentials_grant import ClientCredentialsGrant
+    from .core.form import Pairs
     from .core.metadata import ServerMetadata
     from .core.refresh_grant import RefreshGrant
     from .core.token import Token
@@ -31,15 +33,26 @@ class TokenKeeper:
     """The one place that reads and writes the stored token.
 
     `account`: what the token is bound to, (issuer or token endpoint, client_id); it must not travel
-    to another server. `emit(event, **fields)` hears "refreshed" and "unpaired", and "error" when a
+    to another server. `parameters`: what each token request says beyond its grant. `asked`: with what a
+    token in the device's own name is asked for (client credentials), None for a person's grant.
+    `emit(event, **fields)` hears "refreshed" and "unpaired", and "error" when a
     stored token had to be set aside. `kept` is what counts, None when the device is not paired;
     `changed` is set whenever that has changed.
     """
 
     def __init__(
-        self, account: "tuple[str, str]", store: "Store", clock: "Clock", entropy: "Entropy", emit: "Emit"
+        self,
+        account: "tuple[str, str]",
+        store: "Store",
+        clock: "Clock",
+        entropy: "Entropy",
+        emit: "Emit",
+        parameters: "Pairs" = (),
+        asked: "list[tuple[str, str | None]] | None" = None,
     ):
         self.account = account
+        self.parameters = parameters
+        self.asked = asked
         self.store = store
         self.clock = clock
         self.entropy = entropy
@@ -54,6 +67,7 @@ class TokenKeeper:
         self.changed = asyncio.Event()
         # A refresh that has not ended although its caller gave up, and until when the server is left alone.
         self.grant: RefreshGrant | None = None
+        self.asking: ClientCredentialsGrant | None = None
         self.rest_until = 0
 
     @property
@@ -97,6 +111,8 @@ class TokenKeeper:
         clock = self.clock
         record = to_record(kept, clock.now(), clock.wall(), clock.boot_id())
         record["issuer"], record["client_id"] = self.account
+        if self.asked is not None:
+            record["asked"] = self.asked
         data = json.dumps(record).encode()
         self.store.save(_NAME, data)
         self._on_disk = _mark(data)
@@ -178,7 +194,10 @@ class TokenKeeper:
         kept = self.kept
         if kept is None:
             return None
-        return kept.token.refresh_at(self.chance) if kept.refreshing_since is None else self.clock.now()
+        if kept.refreshing_since is not None:
+            return self.clock.now()
+        token: Token = kept.token
+        return token.refresh_at(self.chance, self.asked is not None)
 
     def is_usable(self) -> bool:
         """Whether the access token is worth handing out: not known to end within 10 s.
@@ -198,8 +217,13 @@ class TokenKeeper:
     ) -> None:
         """Replace the token, or adopt the one that another process has fetched meanwhile.
 
-        See pairlet.refreshing.refresh.
+        See pairlet.refreshing.refresh, and for a token in the device's own name pairlet.own_name.ask.
         """
+        if self.asked is not None:
+            from .own_name import ask
+
+            await ask(self, metadata, client, http, trouble)
+            return
         from .refreshing import refresh  # a board forgets it in between
 
         await refresh(self, metadata, client, http, trouble)
@@ -214,7 +238,8 @@ class TokenKeeper:
             saved_at = record.get("saved_at")
             if isinstance(saved_at, int):
                 clock.learn(saved_at)
-            kept = from_record(record, clock.now(), clock.wall(), clock.boot_id())
+            renewable = self.asked is not None
+            kept = from_record(record, clock.now(), clock.wall(), clock.boot_id(), renewable)
         except ProtocolError as error:
             place = self.store.set_aside(_NAME)
             advice = "Pair the device again: pairlet pair."
@@ -229,7 +254,12 @@ class TokenKeeper:
                 f"the stored token belongs to {account[0]}, client {account[1]}",
                 "Un-pair with that configuration first, or use another --state-dir for this one.",
             )
-        return kept
+        if self.asked is None:
+            # What a token in the device's own name is worth: another request, and no pairing.
+            return kept if record.get("asked") is None else None
+        from .own_name import is_asked_for
+
+        return kept if is_asked_for(record, self.asked) else None
 
 
 def _mark(data: bytes) -> bytes:

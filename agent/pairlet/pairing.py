@@ -6,6 +6,7 @@ from .core.machine import Send
 from .core.metadata import ServerMetadata
 from .core.screen import CODE, DENIED, EXPIRED, PAIRED, STARTING, Screen
 from .drive import carry_out, first_of, uninterrupted
+from .parameters import of_first_request
 from .pending import NAME, PendingCode
 
 TYPE_CHECKING = False
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     Keep = Callable[[Token], None]
 
-# What the first request carries anyway (RFC 6749 section 3.2: a parameter must not repeat).
-_OWN_PARAMETERS = ("client_id", "client_secret", "scope", "device_id", "device_name")
 # How long a stop waits for the answer to a poll under way: it may be the token.
 _FAREWELL_MS = 5000
 # A token with all that belongs to it may take 8 KiB; a board has no 8 KiB of memory in one piece.
@@ -126,7 +125,8 @@ def _pending(agent: "Agent") -> PendingCode:
     ports = agent.ports
     asked: list[tuple[str, str | None]] = [("scope", agent.config.text("oauth.scope"))]
     asked.append(("token_endpoint", agent.config.text("oauth.token_endpoint")))
-    return PendingCode(agent.keeper.account, asked + _extra(agent), ports.store, ports.clock, agent.emit)
+    asked += of_first_request(agent.config, agent.device)
+    return PendingCode(agent.keeper.account, asked, ports.store, ports.clock, agent.emit)
 
 
 def _new_grant(agent: "Agent", metadata: ServerMetadata) -> DeviceGrant:
@@ -134,7 +134,8 @@ def _new_grant(agent: "Agent", metadata: ServerMetadata) -> DeviceGrant:
         metadata,
         agent.client,
         scope=agent.config.text("oauth.scope"),
-        extra=_extra(agent),
+        extra=of_first_request(agent.config, agent.device),
+        parameters=agent.keeper.parameters,
         seed=agent.ports.entropy.random_bytes(4),
         insecure_http=agent.config.flag("oauth.insecure_http"),
     )
@@ -160,24 +161,6 @@ def _resumed(agent: "Agent", pending: PendingCode) -> "tuple[DeviceGrant, Server
         pending.set_aside(error)
         return None
     return grant, metadata
-
-
-def _extra(agent: "Agent") -> "list[tuple[str, str | None]]":
-    """What the first request says beyond the RFC: the configured parameters, and who asks.
-
-    The latter is for the person who approves (RFC 8628 section 5.4).
-    """
-    pairs: list[tuple[str, str | None]] = []
-    if agent.config.flag("pairing.announce"):
-        pairs = [("device_id", agent.device.device_id), ("device_name", agent.device.name)]
-    for name, value in agent.config.pairs("oauth.extra"):
-        if name in _OWN_PARAMETERS:
-            raise ConfigError(
-                f"oauth.extra repeats the parameter {name}",
-                "A parameter must not be sent twice; use the setting made for it.",
-            )
-        pairs.append((name, value))
-    return pairs
 
 
 class Pairing:

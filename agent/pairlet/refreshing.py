@@ -83,7 +83,7 @@ def _begin(
     wall = keeper.clock.wall()
     since = 0 if wall.state == UNSET else wall.seconds
     seed = keeper.entropy.random_bytes(4)
-    grant = RefreshGrant(metadata, client, kept, since=since, seed=seed)
+    grant = RefreshGrant(metadata, client, kept, parameters=keeper.parameters, since=since, seed=seed)
     # Also when the note is there already: whether the disk will take an answer shows only so.
     keeper.keep(grant.kept)
     if grant.lost:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 _FOR_AN_EXCHANGE = ["pairlet_board.http", "pairlet_board.http_parser"]
 TO_FIND = ["pairlet.discovery", "pairlet.core.discovery"]
 TO_PAIR = TO_FIND + [
-    "pairlet.prompting", "pairlet.pairing", "pairlet.pending", "pairlet.core.stamp", "pairlet.unpairing",
-    "pairlet.refreshing", "pairlet.core.device_grant", "pairlet.core.refresh_grant",
+    "pairlet.prompting", "pairlet.pairing", "pairlet.parameters", "pairlet.pending", "pairlet.core.stamp",
+    "pairlet.unpairing", "pairlet.refreshing", "pairlet.core.device_grant", "pairlet.core.refresh_grant",
     "pairlet.core.revocation", "pairlet.core.token_record", "pairlet.core.answer",
     "pairlet.core.json_object", "pairlet.core.finding", "pairlet.core.thinning", "pairlet.remote_settings",
     "pairlet.login", "pairlet.broker_profiles",

@@ -32,6 +32,8 @@ HEAPS = {
     "test_following": "4M",
     "test_downlink": "4M",
     "test_announcing": "4M",
+    "test_resources": "1M",  # as test_agent
+    "test_own_name": "2M",  # as test_agent, over hours
     "test_proximity": "256k",  # the agent compiled from source, in the middle of a run
     "test_json_object": "192k",  # builds answers of 25 KB in one piece
     "test_outbox": "2M",  # a disk in memory with hundreds of records

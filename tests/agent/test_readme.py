@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from pairlet.config import SETTINGS, Config
+from pairlet.core.client_credentials_grant import ClientCredentialsGrant
 from pairlet.core.device_grant import DeviceGrant
 from pairlet.core.discovery import Discovery
 from pairlet.core.refresh_grant import RefreshGrant
@@ -15,10 +16,11 @@ from pairlet.linux.sensors.system import GROUPS, SystemSensors
 from pairlet.linux.standing.facts import Facts
 from pairlet.linux.standing.judgement import OK, TASKS, Verdict
 
+MACHINES = [DeviceGrant, RefreshGrant, Revocation, Discovery, ClientCredentialsGrant]
 README = Path(__file__).parents[2] / "agent" / "README.md"
 
 
-@pytest.mark.parametrize("machine", [DeviceGrant, RefreshGrant, Revocation, Discovery])
+@pytest.mark.parametrize("machine", MACHINES)
 def test_the_transition_tables_are_the_code_s(machine):
     section = README.read_text().split(f"### {machine.__name__}\n")[1].split("\n#")[0]
     rows = [line for line in section.splitlines() if line.startswith("| ")][2:]
@@ -73,3 +75,10 @@ def test_every_built_in_sensor_is_there():
     section = README.read_text().split("## Sensors\n")[1].split("\n## ")[0]
     assert all(f"`{name}`" in section for name in SystemSensors.known())
     assert all(f'`"{name}"`' in section for name in GROUPS)
+
+
+def test_the_configurations_are_ones_that_work():
+    examples = re.findall(r"```toml\n(.*?)```", README.read_text(), re.DOTALL)
+    assert len(examples) >= 2
+    for example in examples:
+        assert Config.from_tables(tomllib.loads(example), "README.md").values

@@ -93,6 +93,44 @@ def test_topics():
             assert name in words and "topic name" in words, bad
 
 
+def test_item_44_a_resource_is_an_absolute_uri_without_a_fragment():
+    for good in ("https://api.example/", "urn:meters:7", "com.example:x"):
+        assert one("oauth.resource", good).texts("oauth.resource") == [good]
+    assert one("oauth.resource", ["https://a.example", "urn:b"]).texts("oauth.resource") == [
+        "https://a.example",
+        "urn:b",
+    ]
+    line = Config({}).with_text("oauth.resource", "https://a.example, urn:b", "line")
+    assert line.texts("oauth.resource") == ["https://a.example", "urn:b"]
+    bad = (
+        "",
+        "api",
+        "/api",
+        "//host/x",
+        "https:",
+        ":x",
+        "https://a/#x",
+        "https://a/ b",
+        "1a:b",
+        "ä:b",
+        5,
+        [],
+        [""],
+    )
+    for value in bad + (["https://a.example", "x"], None, {"a": "b"}):
+        assert "oauth.resource" in refused(one, "oauth.resource", value)
+
+
+def test_item_53_the_grants_that_must_not_be_used_are_refused_by_name():
+    words = refused(one, "oauth.grant", "password")
+    assert "RFC 9700 section 2.4" in words and "device_code" in words and "client_credentials" in words
+    words = refused(one, "oauth.grant", "implicit")
+    assert "RFC 9700 section 2.1.2" in words and "authorization_code" in words
+    words = refused(one, "oauth.grant", "passwort")
+    assert "oauth.grant is 'passwort'" in words and "implicit" not in words
+    assert Config({}).text("oauth.grant") == "device_code"
+
+
 def test_unknown_names_are_refused_with_the_nearest():
     assert "oauth.issuer" in refused(one, "oauth.isuer", "x")
     assert "telemetry.interval" in refused(one, "telemetry.intervall", 1)

@@ -37,14 +37,17 @@ class DjangoOAuthToolkit:
     """Starts the server on entry, ends it on exit. `settings` are the toolkit's own, by their names.
 
     `base` is the site's URL, `issuer` that of the toolkit in it, `scope` all that a device may ask for.
+    `service_id`: a client with `service_secret` for the client credentials grant.
     """
 
     client_id = "living-room-tv"
+    service_id = "meter"
     username = "ada"
     scope = "telemetry profile"
 
     def __init__(self, folder: Path, tls: tuple[str, str], ca_file: str, **settings: Any):
         self.password = secrets.token_urlsafe(12)
+        self.service_secret = "+/:% &=" + secrets.token_urlsafe(12)
         self.ca_file = ca_file
         self.base = ""
         self._folder = folder
@@ -55,6 +58,8 @@ class DjangoOAuthToolkit:
             "username": self.username,
             "password": self.password,
             "client_id": self.client_id,
+            "service_id": self.service_id,
+            "service_secret": self.service_secret,
             "provider": {"REFRESH_TOKEN_REUSE_PROTECTION": True, **scopes, **settings},
             "cert_file": tls[0],
             "key_file": tls[1],

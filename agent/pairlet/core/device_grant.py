@@ -12,6 +12,10 @@ from .metadata import DEVICE_CODE, ServerMetadata
 from .secret import Secret
 from .token import Token
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .form import Pairs
+
 READY = "ready"  # about to ask for a code
 ASKING = "asking"  # the device authorization request is under way
 WAITING = "waiting"  # a code is on the screen
@@ -105,7 +109,7 @@ class DeviceGrant(Machine):
     """From "who are you" to a token: asks for a code, then polls until somebody decides.
 
     `metadata`: must offer the grant. `scope`: space-separated, "" for none. `extra`: further
-    parameters of the first request. `seed`: random bytes for the back-off.
+    parameters of the first request, `parameters` of each poll. `seed`: random bytes for the back-off.
 
     `code` is the DeviceCode once there is one; `token` is set when approved; `error` when it ended
     otherwise; `fault` is the last trouble, None again after the next proper answer. `interval_ms` and
@@ -136,6 +140,7 @@ class DeviceGrant(Machine):
         *,
         scope: str = "",
         extra: "list[tuple[str, str | None]] | None" = None,
+        parameters: "Pairs" = (),
         seed: bytes = b"",
         insecure_http: bool = False
     ):
@@ -145,6 +150,7 @@ class DeviceGrant(Machine):
         self._client = client
         self._scope = scope
         self._extra = extra or []
+        self._parameters = parameters
         self._seed = seed
         self._insecure_http = insecure_http
         self._backoff = Backoff(1000, _LONGEST_BACKOFF_MS, seed)
@@ -177,7 +183,9 @@ class DeviceGrant(Machine):
             pairs: list[tuple[str, str | None]] = [("scope", self._scope)]
             pairs.extend(self._extra)
             return Send(self._client.request(self._device_authorization_endpoint, pairs))
-        poll = [("grant_type", DEVICE_CODE), ("device_code", self._code().device_code.reveal())]
+        poll: list[tuple[str, str | None]] = [("grant_type", DEVICE_CODE)]
+        poll.append(("device_code", self._code().device_code.reveal()))
+        poll.extend(self._parameters)
         return Send(self._client.request(self._token_endpoint, poll))
 
     def receive(self, response: Response, now: int) -> None:

@@ -13,6 +13,7 @@ from .token import Kept, Token
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .errors import OAuthError
+    from .form import Pairs
 
 READY = "ready"
 REFRESHING = "refreshing"
@@ -32,7 +33,8 @@ class RefreshGrant(Machine):
     dead, and if the one before it was not given up yet, that one is tried once before it counts.
 
     `kept` says at each moment what has to be on disk before anything else is done: that a refresh is
-    under way before its request leaves, and the new token before it is used. `since`: now, in Unix
+    under way before its request leaves, and the new token before it is used. `parameters`: further ones of
+    each request. `since`: now, in Unix
     seconds, 0 if unknown.
 
     `error` is an OAuthError or ProtocolError when it ended without a new token. `lost`: a request had
@@ -50,13 +52,21 @@ class RefreshGrant(Machine):
     }
 
     def __init__(
-        self, metadata: ServerMetadata, client: Client, kept: Kept, *, since: int = 0, seed: bytes = b""
+        self,
+        metadata: ServerMetadata,
+        client: Client,
+        kept: Kept,
+        *,
+        parameters: "Pairs" = (),
+        since: int = 0,
+        seed: bytes = b"",
     ):
         super().__init__(READY)
         if kept.token.refresh_token is None:
             raise ProtocolError("the server gave no refresh token", "Pair the device again: pairlet pair.")
         self._token_endpoint = metadata.require("token_endpoint")
         self._client = client
+        self._parameters = parameters
         self._token: Token = kept.token
         self._previous = kept.previous
         self._backoff = Backoff(2000, _LONGEST_BACKOFF_MS, seed)
@@ -77,7 +87,9 @@ class RefreshGrant(Machine):
         self._sent_at = now
         assert self._token.refresh_token is not None
         # No scope: what was granted stays granted, and asking for more is forbidden.
-        pairs = [("grant_type", "refresh_token"), ("refresh_token", self._token.refresh_token.reveal())]
+        pairs: list[tuple[str, str | None]] = [("grant_type", "refresh_token")]
+        pairs.append(("refresh_token", self._token.refresh_token.reveal()))
+        pairs.extend(self._parameters)
         return Send(self._client.request(self._token_endpoint, pairs))
 
     def receive(self, response: Response, now: int) -> None:

@@ -30,7 +30,7 @@ class Token:
         expires_in: "int | None" = None,
         expires_at: "int | None" = None,
         refresh_token: "Secret | None" = None,
-        scope: str = ""
+        scope: str = "",
     ):
         self.access_token = access_token
         self.expires_in = expires_in
@@ -85,15 +85,16 @@ class Token:
         """How long it is still good; 0 when it has ended, None when nobody knows."""
         return None if self.expires_at is None else max(0, self.expires_at - now)
 
-    def refresh_at(self, chance: int) -> "int | None":
-        """When to replace it, or None when there is no reason or no way to.
+    def refresh_at(self, chance: int, renewable: bool = False) -> "int | None":
+        """When to replace it, or None when there is no reason or no way to. `renewable`: there is a way also
+        without a refresh token.
 
         Ahead of its end by the larger of 60 s and 20 % of its life, but never more than half of it, so
         that a token of 30 s is not replaced without pause. `chance`, 0 to 255, is this device's own
         and moves it up to 10 % of its life earlier: a site of 500 devices must not refresh as one.
         Never sooner than 2 s after it came, even when it has ended by then: no server is to be hammered.
         """
-        if self.refresh_token is None or self.expires_in is None or self.expires_at is None:
+        if not (renewable or self.refresh_token) or self.expires_in is None or self.expires_at is None:
             return None
         life_ms = 1000 * self.expires_in
         ahead_ms = min(max(60000, life_ms // 5), life_ms // 2)

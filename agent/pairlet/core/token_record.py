@@ -46,8 +46,10 @@ def to_record(kept: Kept, now: int, wall: Wall, boot_id: str = "") -> "Members":
     }
 
 
-def from_record(record: "Members", now: int, wall: Wall, boot_id: str = "") -> Kept:
+def from_record(record: "Members", now: int, wall: Wall, boot_id: str = "", renewable: bool = False) -> Kept:
     """Read what to_record wrote, in this version or an earlier one. Raises ProtocolError when it is not that.
+
+    `renewable`: another token can be had also without a refresh token.
 
     Only what nothing works without can be missing to that end: damage to the rest costs a refresh or
     an explanation, not the pairing.
@@ -63,7 +65,7 @@ def from_record(record: "Members", now: int, wall: Wall, boot_id: str = "") -> K
     token = Token(
         access_token,
         expires_in=expires_in,
-        expires_at=_end(record, expires_in, refresh_token is not None, now, wall, boot_id),
+        expires_at=_end(record, expires_in, renewable or refresh_token is not None, now, wall, boot_id),
         refresh_token=refresh_token,
         scope=clean(scope, 2000) if isinstance(scope, str) else "",
     )

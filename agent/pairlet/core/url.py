@@ -63,6 +63,16 @@ def _only(text: str, allowed: str) -> bool:
     return all(character in allowed for character in text)
 
 
+def is_absolute_uri(uri: object) -> bool:
+    """Whether `uri` has a scheme and something behind it, and no fragment (RFC 3986 section 4.3)."""
+    if not isinstance(uri, str) or not 0 < len(uri) <= _MOST or not _is_plain(uri):
+        return False
+    scheme, mark, rest = uri.partition(":")
+    scheme = scheme.lower()
+    is_scheme = "a" <= scheme[:1] <= "z" and _only(scheme, "abcdefghijklmnopqrstuvwxyz0123456789+-.")
+    return is_scheme and bool(mark and rest) and "#" not in rest
+
+
 def is_loopback(host: str) -> bool:
     """Whether `host` can only be this machine (RFC 8252 section 8.3)."""
     if host in ("localhost", "::1"):

@@ -22,6 +22,7 @@ from ..events import tell_error
 from ..ordering import RestartError
 from ..settings import Settings
 from .button import SignalButton
+from .client_secret import client_secret
 from .clock import SystemClock
 from .commands_telemetry import check_telemetry, handlers_for
 from .display import open_display
@@ -123,26 +124,13 @@ def _client(config: Config) -> Client:
 
 
 def secret_of(config: Config) -> Secret | None:
-    """The client secret: from where systemd put it for this service alone, else from the file configured."""
-    file = config.text("oauth.client_secret_file")
-    if not file:
-        return None
-    if os.environ.get("CREDENTIALS_DIRECTORY"):
-        from .service.unit import CREDENTIAL
-
-        given = os.path.join(os.environ["CREDENTIALS_DIRECTORY"], CREDENTIAL)
-        file = given if os.path.exists(given) else file
-    try:
-        text = _expanded(file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise ConfigError(
-            f"the client secret in {file} can't be read: {reason}",
-            "Check oauth.client_secret_file and who may read it.",
-        ) from None
-    if not text:
-        raise ConfigError(f"{file} is empty", "Put the client secret into it, and nothing else.")
-    return Secret(text)
+    """The client secret, from where it is configured to be, or None. Raises ConfigError."""
+    return client_secret(
+        config.text("oauth.client_secret_file"),
+        config.text("oauth.client_secret_credential"),
+        config.text("oauth.client_secret_env"),
+        os.environ,
+    )
 
 
 def _ca_file(config: "Settings", table: str) -> str | None:
@@ -322,6 +310,9 @@ async def exec_command(arguments: argparse.Namespace, output: Output) -> int:
     """Become the command, with the token in its environment."""
     found = await _usable_token(arguments, output)
     environment = dict(os.environ, PAIRLET_ACCESS_TOKEN=found.access_token.reveal())
+    # The command gets the token, not what tokens are made with.
+    config = configuration(arguments, configuration_file(arguments.config))
+    environment.pop(config.text("oauth.client_secret_env"), None)
     words = arguments.words
     sys.stdout.flush()
     # Python ignores these, and the command would inherit that.
@@ -356,7 +347,7 @@ async def unpair(arguments: argparse.Namespace, output: Output) -> int:
         joined.display.close()
     if trouble is None:
         if not output.as_json:
-            output.line("This device is not paired any more." if known else "This device was not paired.")
+            output.line(_unpaired_line(known, agent.keeper.asked is not None))
         return 0
     tell_error(output.event, trouble)
     output.say(f"pairlet: the server could not be told: {trouble}")
@@ -366,6 +357,13 @@ async def unpair(arguments: argparse.Namespace, output: Output) -> int:
     else:
         output.say("The token is gone from this device; remove the device on the server's own page as well.")
     return 0
+
+
+def _unpaired_line(known: bool, own_name: bool) -> str:
+    if own_name:
+        end = "The access token is revoked and forgotten" if known else "There was no access token"
+        return end + "; the client secret is as good as before."
+    return "This device is not paired any more." if known else "This device was not paired."
 
 
 COMMANDS = {

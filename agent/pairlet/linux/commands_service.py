@@ -48,7 +48,8 @@ def _unit(arguments: argparse.Namespace) -> Unit:
     config = read_configuration(file)
     if not config.text("oauth.client_id"):
         raise ConfigError(f"{file} has no client_id", "Set oauth.client_id there.")
-    secret_of(config)
+    if config.text("oauth.client_secret_file"):
+        secret_of(config)  # from elsewhere it comes when the service runs
     if config.text("mqtt.url"):
         check_telemetry(config, file)
     listen = config.text("health.listen")

@@ -25,6 +25,7 @@ async def status(arguments: argparse.Namespace, output: Output) -> int:
     live = ask(folder)
     said: dict[str, Any] = {
         "paired": False,
+        "grant": config.text("oauth.grant"),
         "device_id": config.text("pairing.device_id"),
         "scope": "",
         "expires_in": None,
@@ -60,6 +61,7 @@ def _stored(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     remaining_ms = found.remaining_ms(SystemClock().now()) if found else None
     return {
         "paired": found is not None,
+        "grant": joined.agent.config.text("oauth.grant"),
         "device_id": joined.device.device_id,
         "scope": found.scope if found else "",
         "expires_in": None if remaining_ms is None else remaining_ms // 1000,
@@ -100,11 +102,15 @@ def _in_words(output: Output, said: dict[str, Any], live: dict[str, Any] | None,
 
 def _status_line(said: dict[str, Any]) -> str:
     name = said["device_id"] or "This device"
+    own_name = said["grant"] == "client_credentials"
+    if own_name and not said["paired"]:
+        return f"{name} works in its own name, and gets a token when it needs one."
     if not said["paired"]:
         return f"{name} is not paired. Run: pairlet pair."
     expires_in = said["expires_in"]
     life = "does not say when it ends" if expires_in is None else f"is good for {span(1000 * expires_in)}"
     if expires_in == 0:
         life = "has ended"
-    renewal = "is renewed by itself" if said["has_refresh_token"] else "can't be renewed"
-    return f"{name} is paired ({said['scope'] or 'no scope'}); the access token {life} and {renewal}."
+    renewal = "is renewed by itself" if said["has_refresh_token"] or own_name else "can't be renewed"
+    how = "works in its own name" if own_name else "is paired"
+    return f"{name} {how} ({said['scope'] or 'no scope'}); the access token {life} and {renewal}."

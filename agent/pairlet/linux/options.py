@@ -10,6 +10,14 @@ from .service.options import add_service
 # Without a wish the log tells of the program's own faults only.
 _LOG_LEVEL, _LOG_FORMAT = "error", "text"
 
+_PAIR = (
+    "Shows a code, waits until a person approves it and keeps the token. With oauth.grant = "
+    "client_credentials there is nobody to ask: gets a token and keeps it."
+)
+_TOKEN = (
+    "Prints the access token, refreshed if it needs to be. With oauth.grant = client_credentials it is asked "
+    "for if there is none."
+)
 _EPILOG = """\
 more commands, from the extra `simulator` (pip install 'pairlet[simulator]'):
   demo      the whole story on this machine: server, broker, one device
@@ -41,16 +49,14 @@ def parser() -> argparse.ArgumentParser:
             name, help=meaning, description=description, parents=[common], allow_abbrev=False
         )
 
-    command(
-        "pair", "pair once, then exit", "Shows a code, waits until a person approves it and keeps the token."
-    )
+    command("pair", "pair once, then exit", _PAIR)
     command(
         "run",
         "the agent: pair if needed, keep the token fresh, publish telemetry",
         "Works until it is stopped. SIGTERM stops it with exit code 0; SIGUSR1 is the button that asks "
         "for a new code.",
     )
-    command("token", "print a valid access token", "Prints the access token, refreshed if it needs to be.")
+    command("token", "print a valid access token", _TOKEN)
     run = commands.add_parser(
         "exec",
         help="run a command with a valid access token in PAIRLET_ACCESS_TOKEN",

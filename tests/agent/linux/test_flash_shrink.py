@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from house_shape import computer_files
 from pairlet.linux.flash import image
 from pairlet.linux.flash.shrink import shrink
 from pairlet.linux.flash.shrink.constants import inline_constants
@@ -278,8 +279,9 @@ def small_firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("small")
     trees = {name: ast.parse(file.read_text()) for name, file in image.sources().items()}
     # Portable and tested, but of no use on a board.
-    following = micropython.ROOT / "agent/pairlet/following.py"
-    trees["pairlet/following.py"] = ast.parse(following.read_text())
+    for file in computer_files(micropython.ROOT):
+        name = file.relative_to(micropython.ROOT / "agent").as_posix()
+        trees[name] = ast.parse(file.read_text())
     trees |= {file.name: ast.parse(file.read_text()) for file in (TESTS / "portable").glob("*.py")}
     before = sum(len(ast.unparse(tree)) for tree in trees.values())
     inline_constants(trees)

@@ -1,8 +1,8 @@
 """A Django site with django-oauth-toolkit, on a free port of 127.0.0.1, for tests.
 
-Takes one line of JSON on stdin: `folder` (for the database), `username`, `password`, `client_id`, `provider`
-(settings of the toolkit, as its documentation names them), and perhaps `cert_file` and `key_file`. Says
-{"base": URL} on stdout when it listens, and ends when stdin does.
+Takes one line of JSON on stdin: `folder` (for the database), `username`, `password`, `client_id`,
+`service_id`, `service_secret`, `provider` (settings of the toolkit, as its documentation names them), and
+perhaps `cert_file` and `key_file`. Says {"base": URL} on stdout when it listens, and ends when stdin does.
 """
 
 import json
@@ -81,6 +81,13 @@ def populate(given: dict[str, Any]) -> None:
         client_id=given["client_id"],
         client_type=application.CLIENT_PUBLIC,
         authorization_grant_type=application.GRANT_DEVICE_CODE,
+    )
+    application.objects.create(
+        name="Meter",
+        client_id=given["service_id"],
+        client_secret=given["service_secret"],
+        client_type=application.CLIENT_CONFIDENTIAL,
+        authorization_grant_type=application.GRANT_CLIENT_CREDENTIALS,
     )
 
 
