@@ -13,6 +13,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .authorization_grant import S256, AuthorizationCodeGrant
+from .authorize_pages import AuthorizePages
 from .database import Database
 from .device_codes import APPROVED
 from .endpoints import DeviceAuthorizationEndpoint, IntrospectionEndpoint, RevocationEndpoint
@@ -21,16 +23,11 @@ from .form import FormError, read_form
 from .grants import ClientCredentialsGrant, DeviceCodeGrant, RefreshTokenGrant
 from .metadata import metadata, well_known_paths
 from .oauth import FormRequest, OAuthResponse, OAuthServer
-from .pages import Pages
+from .pages import Pages, csp
 from .pairings import Pairing
 from .settings import Settings
 
-_CSP = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none';"
-    " frame-ancestors 'none'"
-)
 _HEADERS = {
-    "Content-Security-Policy": _CSP,
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -41,7 +38,7 @@ Handler = Callable[[FormRequest], OAuthResponse]
 
 
 class SecurityHeaders:
-    """ASGI middleware: the headers above on every answer, and no-store unless a page says otherwise."""
+    """ASGI middleware: the headers above on every answer, and what a page may say otherwise."""
 
     def __init__(self, app: ASGIApp):
         self._app = app
@@ -55,6 +52,7 @@ class SecurityHeaders:
                 for name, value in _HEADERS.items():
                     headers[name] = value
                 headers.setdefault("Cache-Control", "no-store")
+                headers.setdefault("Content-Security-Policy", csp())
             await send(message)
 
         await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
@@ -74,6 +72,7 @@ class AuthorizationServer:
         self._oauth = OAuthServer(settings, clock, self._database)
         for grant in (DeviceCodeGrant, RefreshTokenGrant, ClientCredentialsGrant):
             self._oauth.register_grant(grant)
+        self._oauth.register_grant(AuthorizationCodeGrant, [S256()])
         for endpoint in (DeviceAuthorizationEndpoint, RevocationEndpoint, IntrospectionEndpoint):
             self._oauth.register_endpoint(endpoint)
         self._pages = Pages(self._oauth, self._events)
@@ -136,7 +135,7 @@ class AuthorizationServer:
             Route(place, self._show_metadata, methods=["GET"]) for place in well_known_paths(self.settings)
         ]
         routes.append(Route(path + "/jwks", self._show_jwks, methods=["GET"]))
-        return routes + self._pages.routes
+        return routes + self._pages.routes + AuthorizePages(self._oauth, self._pages).routes
 
     def _token(self, request: FormRequest) -> OAuthResponse:
         """Authlib's token endpoint, which would call a missing grant_type an unsupported one."""

@@ -20,6 +20,10 @@ CREATE TABLE IF NOT EXISTS device_code (
     scope TEXT NOT NULL, device_id TEXT NOT NULL, device_name TEXT NOT NULL,
     issued_at REAL NOT NULL, expires_at REAL NOT NULL, interval_s REAL NOT NULL, last_poll_at REAL,
     decision TEXT, subject TEXT, redeemed_at REAL);
+CREATE TABLE IF NOT EXISTS authorization_code (
+    code_hash TEXT PRIMARY KEY, client_id TEXT NOT NULL, redirect_uri TEXT NOT NULL, scope TEXT NOT NULL,
+    subject TEXT NOT NULL, device_id TEXT NOT NULL, device_name TEXT NOT NULL, code_challenge TEXT NOT NULL,
+    expires_at REAL NOT NULL, redeemed_at REAL, pairing_id TEXT);
 CREATE TABLE IF NOT EXISTS pairing (
     id TEXT PRIMARY KEY, client_id TEXT NOT NULL, subject TEXT NOT NULL, device_id TEXT NOT NULL,
     device_name TEXT NOT NULL, scope TEXT NOT NULL, created_at REAL NOT NULL, revoked_at REAL);

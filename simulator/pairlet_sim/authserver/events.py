@@ -9,8 +9,9 @@ _KEPT = 10_000
 class Event(NamedTuple):
     """One answered request.
 
-    `at` is the server's clock in seconds; `endpoint` one of device_authorization, token, revocation,
-    introspection, sign_in, user_code, consent; `outcome` an RFC error code, or a word like "issued".
+    `at` is the server's clock in seconds; `endpoint` one of device_authorization, authorization, token,
+    revocation, introspection, sign_in, user_code, consent; `outcome` an RFC error code, or a word such as
+    "issued".
     """
 
     at: float

@@ -13,6 +13,7 @@ def metadata(settings: Settings) -> dict[str, Any]:
     base = settings.base
     document = {
         "issuer": settings.issuer,
+        "authorization_endpoint": base + "/authorize",
         "token_endpoint": base + "/token",
         "device_authorization_endpoint": base + "/device_authorization",
         "revocation_endpoint": base + "/revoke",
@@ -20,9 +21,10 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "jwks_uri": base + "/jwks",
         "scopes_supported": sorted({scope for client in settings.clients for scope in client.scopes}),
         "grant_types_supported": list(GRANT_TYPES),
-        # REQUIRED by section 2 while section 3.2 forbids an empty list: "none" is the registered response
-        # type that asks for nothing, and without an authorization_endpoint nobody can ask for anything.
-        "response_types_supported": ["none"],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,
         "token_endpoint_auth_methods_supported": ALL_AUTH_METHODS,
         "revocation_endpoint_auth_methods_supported": ALL_AUTH_METHODS,
         "introspection_endpoint_auth_methods_supported": SECRET_AUTH_METHODS,

@@ -20,10 +20,12 @@ from authlib.oauth2.rfc6749 import (
     OAuth2Payload,
     OAuth2Request,
     UnsupportedGrantTypeError,
+    UnsupportedResponseTypeError,
 )
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 
+from .authorization_codes import AuthorizationCodes
 from .database import Database
 from .device_codes import DeviceCodes
 from .form import Form
@@ -51,6 +53,9 @@ class FormPayload(OAuth2Payload):  # type: ignore[misc]
 
 class FormRequest(OAuth2Request):  # type: ignore[misc]
     """A request that is already read. Authlib takes it through create_oauth2_request()."""
+
+    # Under which pairing tokens were issued, once they are.
+    pairing_id: str | None = None
 
     def __init__(self, uri: str, headers: Headers, form: Form):
         super().__init__("POST", uri, headers=headers)
@@ -100,10 +105,22 @@ class GrantTypeRefused(UnsupportedGrantTypeError):  # type: ignore[misc]
     def __init__(self, grant_type: str):
         super().__init__(grant_type)
         self.description = (
-            "The password grant is gone from OAuth: use the device authorization grant (RFC 8628)."
+            "The password grant is gone from OAuth (RFC 9700 section 2.4): use the device authorization"
+            " grant (RFC 8628), or authorization_code with PKCE."
             if grant_type == "password"
-            else "Use the device authorization grant, refresh_token or client_credentials."
+            else "Use the device authorization grant, authorization_code, refresh_token or"
+            " client_credentials."
         )
+
+
+class ResponseTypeRefused(UnsupportedResponseTypeError):  # type: ignore[misc]
+    """RFC 6749 section 4.1.2.1, with a sentence that says what to use instead."""
+
+    def __init__(self, response_type: str, redirect_uri: str | None):
+        super().__init__(None, response_type, redirect_uri=redirect_uri)
+        implicit = "The implicit grant is gone from OAuth (RFC 9700 section 2.1.2): use"
+        asks_for_token = {"token", "id_token"} & set(response_type.split())
+        self.description = f"{implicit if asks_for_token else 'Use'} response_type=code with PKCE."
 
 
 class ClientRefused(InvalidClientError):  # type: ignore[misc]
@@ -172,6 +189,7 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]
         self.key = SigningKey(database)
         self.codes = DeviceCodes(database)
         self.pairings = Pairings(database)
+        self.authorization_codes = AuthorizationCodes(database)
         self.clients = {client.client_id: client for client in settings.clients}
         self.people = {person.sub: person for person in settings.people}
         self.register_token_generator("default", self._make_token)
@@ -212,6 +230,18 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]
             return super().get_token_grant(request)
         except UnsupportedGrantTypeError as error:
             raise GrantTypeRefused(error.grant_type) from None
+
+    def get_authorization_grant(self, request: FormRequest) -> Any:
+        """The grant for `request`. Raises ResponseTypeRefused, InvalidRequestError."""
+        try:
+            return super().get_authorization_grant(request)
+        except UnsupportedResponseTypeError as error:
+            response_type = request.payload.response_type
+            if not response_type:
+                raise InvalidRequestError(
+                    "response_type is missing.", redirect_uri=error.redirect_uri
+                ) from None
+            raise ResponseTypeRefused(response_type, error.redirect_uri) from None
 
     def handle_response(self, status: int, body: Any, headers: list[tuple[str, str]]) -> OAuthResponse:
         """Make the HTTP response."""
@@ -258,7 +288,7 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]
         pairing = parent.pairing if parent is not None else None
         if pairing is None and request.user is not None:
             pairing = self.pairings.create(request.client.client_id, request.user, token["scope"], now)
-        pairing_id = pairing.id if pairing else None
+        request.pairing_id = pairing_id = pairing.id if pairing else None
         self.pairings.add_access_token(token.claims["jti"], pairing_id, token.claims["exp"], now)
         if "refresh_token" in token and pairing_id is not None:
             self.pairings.add_refresh_token(

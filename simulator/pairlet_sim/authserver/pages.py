@@ -23,13 +23,22 @@ from .limits import GuessLimit, address_bucket
 from .oauth import OAuthServer
 from .passwords import hash_password, verify_password
 from .sessions import Session, Sessions
-from .settings import Person
+from .settings import Client, Person
 from .user_code import normalise
 
 _TEMPLATES = Path(__file__).with_name("templates")
 
 Page = Callable[[Request, Session], Awaitable[Response]]
 FormPage = Callable[[Request, Session, Form], Awaitable[Response]]
+
+
+def csp(*origins: str) -> str:
+    """The Content-Security-Policy of every page; a form's answer may lead to `origins` as well."""
+    return (
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none';"
+        " form-action " + " ".join(("'self'", *origins))
+    )
+
 
 _WRONG_PASSWORD = "That username and password don't belong together."
 _WRONG_CODE = "No device is waiting with this code. Compare it with the screen: codes run out, and work once."
@@ -60,33 +69,37 @@ class Pages:
         return [
             Route(path + "/", self._to_device, methods=["GET"]),
             Route(path + "/style.css", self._stylesheet, methods=["GET"]),
-            Route(path + "/sign-in", self._get(self._show_sign_in), methods=["GET"]),
-            Route(path + "/sign-in", self._post(self._sign_in), methods=["POST"]),
-            Route(path + "/sign-out", self._post(self._sign_out), methods=["POST"]),
-            Route(path + "/device", self._get(self._show_device), methods=["GET"]),
-            Route(path + "/device", self._post(self._check_code), methods=["POST"]),
-            Route(path + "/consent", self._get(self._show_consent), methods=["GET"]),
-            Route(path + "/consent", self._post(self._decide), methods=["POST"]),
-            Route(path + "/done", self._get(self._show_done), methods=["GET"]),
+            Route(path + "/sign-in", self.get(self._show_sign_in), methods=["GET"]),
+            Route(path + "/sign-in", self.post(self._sign_in), methods=["POST"]),
+            Route(path + "/sign-out", self.post(self._sign_out), methods=["POST"]),
+            Route(path + "/device", self.get(self._show_device), methods=["GET"]),
+            Route(path + "/device", self.post(self._check_code), methods=["POST"]),
+            Route(path + "/consent", self.get(self._show_consent), methods=["GET"]),
+            Route(path + "/consent", self.post(self._decide), methods=["POST"]),
+            Route(path + "/done", self.get(self._show_done), methods=["GET"]),
         ]
 
     def problem(self, request: Request, status: int, title: str, sentence: str, **headers: str) -> Response:
         """A page that says what went wrong and leads back."""
         session = self._sessions.find(request, self._clock())
-        response = self._render("problem.html", session, status, title=title, sentence=sentence)
+        response = self.render("problem.html", session, status, title=title, sentence=sentence)
         response.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
         return response
 
     # Around every page
 
-    def _get(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
+    def get(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
+        """`page` as a route for GET: it gets the browser's session."""
+
         async def answer(request: Request) -> Response:
             session = self._sessions.find(request, self._clock())
             return await page(request, session)
 
         return answer
 
-    def _post(self, page: FormPage) -> Callable[[Request], Awaitable[Response]]:
+    def post(self, page: FormPage) -> Callable[[Request], Awaitable[Response]]:
+        """`page` as a route for POST: it gets a form that came from a page of this browser's."""
+
         async def answer(request: Request) -> Response:
             session = self._sessions.find(request, self._clock())
             try:
@@ -100,8 +113,13 @@ class Pages:
 
         return answer
 
-    def _render(self, template: str, session: Session, status: int = 200, **values: Any) -> HTMLResponse:
-        person = self._people.get(session.username)
+    def person(self, session: Session) -> Person | None:
+        """Who is signed in, or None."""
+        return self._people.get(session.username)
+
+    def render(self, template: str, session: Session, status: int = 200, **values: Any) -> HTMLResponse:
+        """A page from its template, with the cookie that keeps the session."""
+        person = self.person(session)
         text = self._templates.get_template(template).render(
             path=self._settings.path,
             csrf=self._sessions.csrf_token(session),
@@ -126,6 +144,10 @@ class Pages:
         about = (code.client_id, code.device_id) if code else ("", "")
         self._events.record(Event(self._clock(), endpoint, outcome, *about))
 
+    def record(self, endpoint: str, outcome: str, client: Client | None = None) -> None:
+        """Note what happened at another endpoint that people see."""
+        self._events.record(Event(self._clock(), endpoint, outcome, client.client_id if client else ""))
+
     def _buckets(self, kind: str, account: str, request: Request) -> list[str]:
         host = request.client.host if request.client else None
         return [f"{kind} account {account}", f"{kind} {address_bucket(host)}"]
@@ -140,11 +162,12 @@ class Pages:
 
     async def _show_sign_in(self, request: Request, session: Session) -> Response:
         user_code = normalise(request.query_params.get("user_code", "")) or ""
-        return self._render("sign_in.html", session, user_code=user_code)
+        authorize = request.query_params.get("authorize", "")
+        return self.render("sign_in.html", session, user_code=user_code, authorize=authorize)
 
     async def _sign_in(self, request: Request, session: Session, form: Form) -> Response:
         username = form.get("username").strip().casefold()[:200]
-        user_code = normalise(form.get("user_code")) or ""
+        user_code, authorize = normalise(form.get("user_code")) or "", form.get("authorize")
         now, buckets = self._clock(), self._buckets("sign-in", username, request)
         if wait_s := self._limit.wait_s(buckets, now):
             return self._too_many(request, "sign_in", wait_s)
@@ -156,14 +179,16 @@ class Pages:
         )
         if person is None or not right:
             self._record("sign_in", "refused")
-            return self._render(
-                "sign_in.html", session, 403, user_code=user_code, username=username, alert=_WRONG_PASSWORD
-            )
+            typed = {"username": username, "user_code": user_code, "authorize": authorize}
+            return self.render("sign_in.html", session, 403, alert=_WRONG_PASSWORD, **typed)
         self._limit.give_back(buckets, now)
         self._sessions.sign_out(session)
         signed_in = self._sessions.sign_in(person.username, self._clock())
         self._record("sign_in", "signed_in")
-        response = self._redirect("/device" + (f"?user_code={user_code}" if user_code else ""))
+        place = f"/authorize?{authorize}" if authorize else "/device"
+        if user_code:
+            place = f"/device?user_code={user_code}"
+        response = self._redirect(place)
         self._sessions.set_cookie(response, signed_in)
         return response
 
@@ -176,7 +201,7 @@ class Pages:
         if not session.username:
             return self._redirect("/sign-in" + (f"?user_code={user_code}" if user_code else ""))
         # Sections 3.3.1 and 5.4: who came by link or QR code must compare it with the device.
-        return self._render("confirm.html" if user_code else "code.html", session, user_code=user_code)
+        return self.render("confirm.html" if user_code else "code.html", session, user_code=user_code)
 
     async def _check_code(self, request: Request, session: Session, form: Form) -> Response:
         if not session.username:
@@ -190,7 +215,7 @@ class Pages:
             self._limit.take(buckets, now)
             self._record("user_code", "refused")
             typed = form.get("user_code")[:40]
-            return self._render("code.html", session, 400, user_code=typed, alert=_WRONG_CODE)
+            return self.render("code.html", session, 400, user_code=typed, alert=_WRONG_CODE)
         self._sessions.update(session._replace(user_code=code.user_code))
         self._record("user_code", "accepted", code)
         return self._redirect("/consent")
@@ -201,7 +226,7 @@ class Pages:
             return self._redirect("/device")
         client = self._server.query_client(code.client_id)
         texts = self._settings.scope_descriptions
-        return self._render(
+        return self.render(
             "consent.html",
             session,
             code=code,
@@ -235,6 +260,6 @@ class Pages:
         if not session.outcome:
             return self._redirect("/device")
         status = 410 if session.outcome == "too_late" else 200
-        return self._render(
+        return self.render(
             "done.html", session, status, outcome=session.outcome, device_name=session.device_name
         )

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from authlib.oauth2.rfc6749 import ClientMixin
 from authlib.oauth2.rfc8628 import DEVICE_CODE_GRANT_TYPE
@@ -17,7 +17,11 @@ from .passwords import hash_password
 DEVICE_CODE = DEVICE_CODE_GRANT_TYPE
 REFRESH_TOKEN = "refresh_token"
 CLIENT_CREDENTIALS = "client_credentials"
-GRANT_TYPES = (DEVICE_CODE, REFRESH_TOKEN, CLIENT_CREDENTIALS)
+AUTHORIZATION_CODE = "authorization_code"
+GRANT_TYPES = (DEVICE_CODE, AUTHORIZATION_CODE, REFRESH_TOKEN, CLIENT_CREDENTIALS)
+
+# Programs on the machine where the browser is: any port will do (RFC 8252 section 7.3).
+LOOPBACK_REDIRECTS = ("http://127.0.0.1/callback", "http://[::1]/callback")
 
 DEFAULT_SCOPES = ("telemetry:write", "commands:read", "profile", "offline_access")
 
@@ -64,7 +68,8 @@ class Client(ClientMixin):  # type: ignore[misc]
 
     `name` is what people read on the consent page. `scopes` is the most it may ask for, and what it gets
     when it asks for nothing. `introspects` lets a confidential client look at tokens of other clients, as a
-    resource server does. `device_id` goes into tokens of the client credentials grant.
+    resource server does. `device_id` goes into tokens of the client credentials grant. `redirect_uris` are
+    compared character by character, but for the port of a loopback address (RFC 8252 section 7.3).
     """
 
     client_id: str
@@ -75,6 +80,7 @@ class Client(ClientMixin):  # type: ignore[misc]
     grant_types: tuple[str, ...] | None = None
     introspects: bool = False
     device_id: str | None = None
+    redirect_uris: tuple[str, ...] = LOOPBACK_REDIRECTS
 
     def __post_init__(self) -> None:
         if not _CLIENT_ID.fullmatch(self.client_id):
@@ -88,6 +94,13 @@ class Client(ClientMixin):  # type: ignore[misc]
             if not _SCOPE_TOKEN.fullmatch(scope):
                 raise SettingsError(
                     f"Client {self.client_id} has a scope with a character no scope may have."
+                )
+        object.__setattr__(self, "redirect_uris", tuple(self.redirect_uris))
+        for redirect_uri in self.redirect_uris:
+            if not _may_be_redirected_to(redirect_uri):
+                raise SettingsError(
+                    f"Client {self.client_id} has a redirect URI that is neither https nor http on"
+                    " 127.0.0.1 or [::1]."
                 )
         for grant_type in self.grant_types or ():
             if grant_type not in GRANT_TYPES:
@@ -121,6 +134,17 @@ class Client(ClientMixin):  # type: ignore[misc]
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
         """Confidential clients prove their secret everywhere, public ones have nothing to prove."""
         return (method == "none") == (self.secret is None)
+
+    def check_redirect_uri(self, redirect_uri: str) -> bool:
+        """Whether a browser may be sent there."""
+        return any(_without_port(redirect_uri) == _without_port(known) for known in self.redirect_uris)
+
+    def get_default_redirect_uri(self) -> None:
+        """There is none: a request has to say where the answer goes."""
+
+    def check_response_type(self, response_type: str) -> bool:
+        """The grants judge it by grant type; a response type that is not "code" has no grant here."""
+        return response_type == "code"
 
     def check_grant_type(self, grant_type: str) -> bool:
         """Whether this client is registered for `grant_type`."""
@@ -201,6 +225,29 @@ class Settings:
     def https(self) -> bool:
         """Whether browsers reach this server over TLS, which makes the session cookie Secure."""
         return self.issuer.startswith("https:")
+
+
+def _without_port(uri: str) -> str:
+    """`uri`; if it is http on a loopback IP literal, without its port."""
+    try:
+        parts = urlsplit(uri)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return uri
+    if parts.scheme != "http" or host not in ("127.0.0.1", "::1") or parts.username is not None:
+        return uri
+    return urlunsplit(parts._replace(netloc=f"[{host}]" if ":" in host else host))
+
+
+def _may_be_redirected_to(uri: str) -> bool:
+    """https, or http on a loopback IP literal (RFC 8252 section 7.3), without a fragment."""
+    try:
+        parts = urlsplit(uri)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    plain = parts.scheme == "http" and host in ("127.0.0.1", "::1")
+    return bool(host) and "#" not in uri and parts.username is None and (plain or parts.scheme == "https")
 
 
 def _check_issuer(issuer: str) -> None:

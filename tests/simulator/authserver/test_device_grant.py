@@ -118,7 +118,7 @@ def test_unknown_and_foreign_codes_are_invalid_grants(site, error):
         ({"client_id": "tv", "grant_type": "password", "username": "ada", "password": "x"},
          "unsupported_grant_type", 400),
         ({"client_id": "tv", "grant_type": "na\"\\\nï"}, "unsupported_grant_type", 400),
-        ({"client_id": "tv", "grant_type": "authorization_code", "code": "x"}, "unsupported_grant_type", 400),
+        ({"client_id": "tv", "grant_type": "implicit", "code": "x"}, "unsupported_grant_type", 400),
         ({"client_id": "tv", "device_code": "x", "grant_type": DEVICE_CODE, "resource": "urn:x"},
          "invalid_target", 400),
     ],
@@ -130,6 +130,7 @@ def test_bad_token_requests(site, error, form, code, status):
 def test_the_password_grant_is_told_what_to_use(site):
     answer = site.post("/token", {"grant_type": "password", "client_id": "tv"}).json()
     assert "device authorization grant" in answer["error_description"]
+    assert "RFC 9700 section 2.4" in answer["error_description"]
 
 
 def test_duplicate_parameters_are_refused(site, error):

@@ -29,6 +29,8 @@ def test_every_endpoint_of_the_document_answers(start):
     site = start("/tenant")
     document = site.http.get(site.base + "/.well-known/openid-configuration", timeout=30).json()
     posts = [name for name in document if name.endswith("_endpoint")]
+    posts.remove("authorization_endpoint")  # for browsers
+    assert site.http.get(document["authorization_endpoint"], timeout=30).status_code == 400
     assert len(posts) == 4
     for name in posts:
         answer = site.http.post(document[name], timeout=30)
