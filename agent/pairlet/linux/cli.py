@@ -59,6 +59,8 @@ def _command(arguments: argparse.Namespace, output: Output) -> int:
         return service(arguments, output)
     if arguments.command == "status":
         from .commands_status import status as command
+    elif arguments.command == "unpair":
+        from .commands_unpair import unpair as command
     elif arguments.command in ("forget", "reset"):
         from .commands_broker import COMMANDS
 

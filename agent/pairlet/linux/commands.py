@@ -20,7 +20,6 @@ from ..device import DEVICE, Device, identify
 from ..drive import Patience
 from ..events import tell_error
 from ..ordering import RestartError
-from ..settings import Settings
 from .button import SignalButton
 from .client_secret import client_secret
 from .clock import SystemClock
@@ -103,7 +102,7 @@ def read_configuration(path: Path) -> Config:
     return Config.from_tables(tables, str(path))
 
 
-def state_folder(config: Settings) -> Path:
+def state_folder(config: "Settings") -> Path:
     """Where the state is: as configured, systemd's STATE_DIRECTORY, or the place of this user."""
     if config.text("store.dir"):
         return _expanded(config.text("store.dir"))
@@ -336,40 +335,9 @@ async def _usable_token(arguments: argparse.Namespace, output: Output) -> Token:
         joined.display.close()
 
 
-async def unpair(arguments: argparse.Namespace, output: Output) -> int:
-    """Revoke and forget."""
-    joined = Joined(arguments, output)
-    agent = joined.agent
-    known = agent.keeper.load() is not None or agent.revocation_is_pending()
-    try:
-        trouble = await agent.unpair(Patience(TRIES))
-    finally:
-        joined.display.close()
-    if trouble is None:
-        if not output.as_json:
-            output.line(_unpaired_line(known, agent.keeper.asked is not None))
-        return 0
-    tell_error(output.event, trouble)
-    output.say(f"pairlet: the server could not be told: {trouble}")
-    if agent.revocation_is_pending():
-        output.say("This device is not paired any more; it keeps a note to tell the server.")
-        output.say("Run `pairlet unpair` again for that, or remove the device on the server's own page.")
-    else:
-        output.say("The token is gone from this device; remove the device on the server's own page as well.")
-    return 0
-
-
-def _unpaired_line(known: bool, own_name: bool) -> str:
-    if own_name:
-        end = "The access token is revoked and forgotten" if known else "There was no access token"
-        return end + "; the client secret is as good as before."
-    return "This device is not paired any more." if known else "This device was not paired."
-
-
 COMMANDS = {
     "pair": pair,
     "run": run,
     "token": token,
     "exec": exec_command,
-    "unpair": unpair,
 }
