@@ -16,8 +16,11 @@ MAX_FUNCTION_LINES = 60
 TOP_LEVEL = names(".ci .git .gitignore LICENSE README.md agent firmware pyproject.toml run simulator tests")
 PRODUCT = ("agent", "firmware", "simulator")
 # Portable and tested as such, but of no use on a board: what is between processes, and grants that take a
-# client secret.
-NOT_ON_BOARDS = names("following.py client_credentials_grant.py own_name.py")
+# client secret or a browser.
+NOT_ON_BOARDS = names(
+    "following.py client_credentials_grant.py own_name.py authorization_code_grant.py signing_in.py pkce.py "
+    "authorization_response.py"
+)
 # And for type checkers alone, and for `python -m pairlet`.
 NOT_SHIPPED = NOT_ON_BOARDS | {"ports.py", "__main__.py"}
 

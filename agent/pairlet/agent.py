@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .events import Emit
     from .link import Link
     from .parameters import PairList
-    from .ports import Handlers
+    from .ports import Browser, Handlers
     from .settings import Settings
     from .storing import Storing
 
@@ -57,8 +57,9 @@ class Agent:
     """Joins machines, keeper and link over the ports it is given.
 
     `emit(event, **fields)` hears everything worth telling (see pairlet.events). `handlers`: for commands
-    of the owner's own. `wants_code`: a command asked for a code, so that the next one waits for nobody.
-    `order`: the command that is to end the connection, "" for none.
+    of the owner's own. `browser`: the one on this device, where people sign in with it. `wants_code`: a
+    command asked for a code, so that the next one waits for nobody. `order`: the command that is to end the
+    connection, "" for none.
     """
 
     def __init__(
@@ -69,11 +70,13 @@ class Agent:
         ports: Ports,
         emit: "Emit",
         handlers: "Handlers | None" = None,
+        browser: "Browser | None" = None,
     ):
         self.config = config
         self.client = client
         self.device = device
         self.ports = ports
+        self.browser = browser
         self._listener = emit
         self._metadata: ServerMetadata | None = None
         # One search at a time; a search whose caller gave up goes on with the next.

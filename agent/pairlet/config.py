@@ -20,6 +20,7 @@ FLAG = "true or false"
 TEXTS = "list of texts"
 TOPIC = "topic name without + and #"
 TABLE = "table of texts"
+COMMAND = "auto, none, or a command as a list of texts"
 RESOURCES = "absolute URI without a fragment, or a list of them"
 
 Setting = namedtuple("Setting", ("kind", "default", "meaning"))
@@ -27,6 +28,7 @@ Setting = namedtuple("Setting", ("kind", "default", "meaning"))
 SETTINGS = {
     "oauth.issuer": Setting(ADDRESS, None, "the authorization server, as it calls itself"),
     "oauth.device_authorization_endpoint": Setting(ADDRESS, None, "wins over the server's metadata"),
+    "oauth.authorization_endpoint": Setting(ADDRESS, None, "wins over the server's metadata"),
     "oauth.token_endpoint": Setting(ADDRESS, None, "wins over the server's metadata"),
     "oauth.revocation_endpoint": Setting(ADDRESS, None, "wins over the server's metadata"),
     "oauth.introspection_endpoint": Setting(ADDRESS, None, "wins over the server's metadata"),
@@ -45,6 +47,8 @@ SETTINGS = {
     ),
     "oauth.extra": Setting(TABLE, None, "further parameters of the request that a person decides about"),
     "oauth.token_extra": Setting(TABLE, None, "further parameters of each token request"),
+    "oauth.redirect_uri": Setting(TEXT, None, "where a browser here brings the answer"),
+    "oauth.browser": Setting(COMMAND, "auto", "auto, none, or the command that opens a browser"),
     "oauth.ca_file": Setting(TEXT, None, "trust these certificates (PEM) instead of the system's"),
     "oauth.insecure_http": Setting(FLAG, False, "allow plain http and mqtt on loopback"),
     "mqtt.url": Setting(TEXT, None, "the broker: mqtts://host[:port]; none: no telemetry"),
@@ -83,6 +87,7 @@ SETTINGS = {
     "pairing.start": Setting(TEXT, "always", "always, or prompt: wait for a person first"),
     "pairing.codes": Setting(INTEGER, 3, "how many codes to show unattended before waiting for a person"),
     "pairing.renew": Setting(FLAG, True, "false: when a pairing has ended, wait for a person first"),
+    "pairing.timeout": Setting(DURATION, 600000, "how long a sign-in in a browser here may take"),
     "pairing.announce": Setting(FLAG, True, "tell the server device_id and device_name"),
     "pairing.device_id": Setting(TEXT, None, "made up once and kept unless set"),
     "pairing.device_name": Setting(TEXT, None, "what the person sees; the host name unless set"),
@@ -90,7 +95,7 @@ SETTINGS = {
     "store.dir": Setting(TEXT, None, "where tokens are kept"),
 }
 
-_CHOICES = {
+CHOICES = {
     "oauth.grant": ("device_code", "authorization_code", "client_credentials"),
     "oauth.client_auth": ("none", "client_secret_basic", "client_secret_post"),
     "mqtt.version": ("auto", "5", "3.1.1"),
@@ -108,6 +113,7 @@ _LOWEST = {
     "mqtt.unacknowledged": 2000,
     "mqtt.session_expiry": 1000,
     "telemetry.interval": 100,
+    "pairing.timeout": 10000,
     "telemetry.buffer_bytes": 1024,
     "telemetry.buffer_age": 60000,
     "commands.timeout": 100,
@@ -162,7 +168,7 @@ def _from_text(kind: str, text: str) -> object:
         return {"true": True, "false": False}.get(text.lower(), text)
     if kind == INTEGER:
         return int(text) if 0 < len(text) < 16 and all(digit in "0123456789" for digit in text) else text
-    if kind in (TEXTS, RESOURCES):
+    if kind in (TEXTS, RESOURCES) or (kind == COMMAND and text not in ("auto", "none")):
         return [part.strip() for part in text.split(",") if part.strip()]
     return text
 
@@ -180,7 +186,7 @@ def _checked(name: str, value: object, where: str) -> object:
         elif setting.kind == FLUSH:
             advice = 'It takes a duration, a number of records or both, such as "120s, 500 records".'
         raise ConfigError(f"{where}: {name} can't be used as it is", advice)
-    choices = _CHOICES.get(name)
+    choices = CHOICES.get(name)
     if choices and kept not in choices:
         if name == "oauth.grant":
             _refuse_grant(kept, where)
@@ -258,6 +264,10 @@ def _resources(value: object) -> object:
     """As a list; RFC 8707 section 2 wants absolute URIs (RFC 3986 section 4.3) without a fragment."""
     given = value if isinstance(value, list) else [value]
     return given if given and all(url.is_absolute_uri(part) for part in given) else None
+
+
+def _command(value: object) -> object:
+    return value if value in ("auto", "none") or value and _texts(value) else None
 
 
 def _table(value: object) -> object:
@@ -339,6 +349,7 @@ _KINDS = {
     TABLE: _table,
     TOPIC: _topic,
     RESOURCES: _resources,
+    COMMAND: _command,
 }
 
 

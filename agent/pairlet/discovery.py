@@ -49,9 +49,9 @@ async def find_metadata(
     if found is None:
         assert discovery.error is not None
         raise discovery.error
-    for name in ENDPOINTS:
-        configured.setdefault(name, getattr(found, name))
-    return ServerMetadata(issuer, configured, found.grant_types_supported)
+    for name in configured:
+        setattr(found, name, configured[name])
+    return found
 
 
 def _configured_endpoints(config: "Settings", insecure_http: bool) -> "dict[str, str | None]":

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from typing import Protocol, TypeVar
 
+    from .core.authorization_code_grant import AuthorizationCodeGrant
     from .core.client_credentials_grant import ClientCredentialsGrant
     from .core.device_grant import DeviceGrant
     from .core.discovery import Discovery
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from .core.revocation import Revocation
     from .ports import Clock, Http
 
-    AnyMachine = ClientCredentialsGrant | DeviceGrant | Discovery | RefreshGrant | Revocation
+    AnyMachine = (
+        AuthorizationCodeGrant | ClientCredentialsGrant | DeviceGrant | Discovery | RefreshGrant | Revocation
+    )
 
     class Trouble(Protocol):
         """Hears after each exchange how it went; may raise to give up."""

@@ -33,7 +33,7 @@ _ROOM_BYTES = 2048
 async def pair_once(agent: "Agent", patience: "Patience | None") -> "Token":
     """One code, one person, one token, for a command; see Agent.pair."""
     try:
-        return await show_one_code(agent, patience or agent.tell_trouble, agent.keeper.save)
+        return await let_decide(agent, patience or agent.tell_trouble, agent.keeper.save)
     except OAuthError as error:
         kind = {"access_denied": DENIED, "expired_token": EXPIRED}.get(error.error)
         if kind is not None:
@@ -41,7 +41,25 @@ async def pair_once(agent: "Agent", patience: "Patience | None") -> "Token":
         raise
 
 
-async def show_one_code(agent: "Agent", trouble: "Trouble", keep: "Keep", fresh: bool = True) -> "Token":
+async def let_decide(agent: "Agent", trouble: "Trouble", keep: "Keep", fresh: bool = True) -> "Token":
+    """One try to have a person decide, with a code or in a browser on the device; tell how it ended.
+
+    See _show_one_code, and pairlet.signing_in.sign_in.
+    """
+    try:
+        if agent.config.text("oauth.grant") == "authorization_code":
+            from .signing_in import sign_in
+
+            return await sign_in(agent, trouble, keep, fresh)
+        return await _show_one_code(agent, trouble, keep, fresh)
+    except OAuthError as error:
+        event = {"access_denied": "denied", "expired_token": "expired"}.get(error.error)
+        if event is not None:
+            agent.emit(event)
+        raise
+
+
+async def _show_one_code(agent: "Agent", trouble: "Trouble", keep: "Keep", fresh: bool) -> "Token":
     """Show a code until it has ended; return the token, which is stored then.
 
     It is the code that was on the screen before a restart, if it is still good, else a `fresh` one if
@@ -55,26 +73,20 @@ async def show_one_code(agent: "Agent", trouble: "Trouble", keep: "Keep", fresh:
     agent.keeper.load()
     store = agent.ports.store
     pending = _pending(agent)
-    try:
-        follower = None
-        while not store.claim(NAME):
-            if follower is None:
-                from .following import Follower  # never on a board, where there is no other process
+    follower = None
+    while not store.claim(NAME):
+        if follower is None:
+            from .following import Follower  # never on a board, where there is no other process
 
-                follower = Follower(agent, pending)
-            token = await follower.stand_by()
-            if token is not None:
-                return token
-        try:
-            token = follower.outcome() if follower else None
-            return token or await _lead(agent, pending, trouble, keep, fresh)
-        finally:
-            store.release(NAME)
-    except OAuthError as error:
-        event = {"access_denied": "denied", "expired_token": "expired"}.get(error.error)
-        if event is not None:
-            agent.emit(event)
-        raise
+            follower = Follower(agent, pending)
+        token = await follower.stand_by()
+        if token is not None:
+            return token
+    try:
+        token = follower.outcome() if follower else None
+        return token or await _lead(agent, pending, trouble, keep, fresh)
+    finally:
+        store.release(NAME)
 
 
 def is_under_way(agent: "Agent") -> bool:
@@ -92,7 +104,7 @@ async def _lead(
     agent: "Agent", pending: PendingCode, trouble: "Trouble", keep: "Keep", fresh: bool
 ) -> "Token":
     """Show a code and poll, as the only process that does."""
-    _make_sure_of_room(agent.ports.store)
+    make_sure_of_room(agent.ports.store)
     resumed = _resumed(agent, pending)
     if resumed is not None:
         grant, metadata = resumed
@@ -111,7 +123,7 @@ async def _lead(
     return await Pairing(_new_grant(agent, metadata), metadata, pending, agent, trouble, keep).run()
 
 
-def _make_sure_of_room(store: "Store") -> None:
+def make_sure_of_room(store: "Store") -> None:
     """A disk without room must be known before a person is asked, not after. Raises StoreError."""
     try:
         for name in _ROOM:
@@ -188,7 +200,7 @@ class Pairing:
         self._kept: tuple[int, int] | None = None if grant.code is None else (0, 0)
 
     async def run(self) -> "Token":
-        """Return the token, which is stored then. Raises what the grant ended with, and see show_one_code."""
+        """Return the token, which is stored then. Raises what the grant ended with; see _show_one_code."""
         grant = self._grant
         if grant.code is not None:
             # Kept anew, for the next restart reckons from this one.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from .core.http import Request, Response
 from .core.mqtt import Credentials, Event, Message
 from .core.screen import Screen
+from .core.secret import Secret
 from .core.wall import Wall
 
 if TYPE_CHECKING:
@@ -174,3 +175,32 @@ class Handlers(Protocol):
 
         Raises CommandError whatever goes wrong in there, and when it takes too long.
         """
+class Visit(Protocol):
+    """A request of a browser to the redirect URI, which waits for its page."""
+
+    @property
+    def query(self) -> str:
+        """What stands behind the "?"; it may hold a code."""
+
+    def answer(self, page: Screen) -> None:
+        """Show a page, and that is all: the first one counts. Never raises."""
+
+
+class Browser(Protocol):
+    """The browser on this device, and the loopback address to which it brings the server's answer
+    (RFC 8252 section 7.3). For the authorization code grant alone."""
+
+    async def listen(self) -> str:
+        """Begin to listen; return the redirect URI with the port that it has this time.
+
+        Raises ConfigError for one that can't be had, TransportError when there is none.
+        """
+
+    def open(self, authorization_uri: Secret) -> str:
+        """Let the person's browser open the address, if it can be started; "" or why the person has to."""
+
+    async def next_visit(self) -> Visit:
+        """Wait for the next request to the redirect URI; all others are dealt with."""
+
+    async def close(self) -> None:
+        """Listen no more, once the pages are on their way. Harmless when it does not listen. Never raises."""

@@ -5,7 +5,7 @@ from .core.errors import IssuerError, OAuthError, ProtocolError, StoreError, Unp
 from .core.screen import DENIED, EXPIRED, UNPAIRED, Screen
 from .drive import first_of
 from .events import tell_error
-from .pairing import is_under_way, show_one_code
+from .pairing import is_under_way, let_decide
 from .pending import forget
 
 TYPE_CHECKING = False
@@ -78,7 +78,7 @@ def _after(agent: "Agent", error: OAuthError, left: int) -> "tuple[str, int]":
 
 async def _show_one_code(agent: "Agent", fresh: bool) -> None:
     # A disk that has failed since there was room on it must not cost what a person has just approved.
-    await show_one_code(agent, agent.tell_trouble, agent.keeper.save_anyhow, fresh)
+    await let_decide(agent, agent.tell_trouble, agent.keeper.save_anyhow, fresh)
 
 
 async def _announce_next(agent: "Agent") -> None:

@@ -32,6 +32,7 @@ HEAPS = {
     "test_following": "4M",
     "test_downlink": "4M",
     "test_announcing": "4M",
+    "test_signing_in": "2M",  # as test_agent
     "test_resources": "1M",  # as test_agent
     "test_own_name": "2M",  # as test_agent, over hours
     "test_proximity": "256k",  # the agent compiled from source, in the middle of a run

@@ -1,11 +1,13 @@
 """agent/README.md draws the machines as they are, and names what there is."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
-from pairlet.config import SETTINGS, Config
+from pairlet.config import CHOICES, SETTINGS, Config
+from pairlet.core.authorization_code_grant import AuthorizationCodeGrant
 from pairlet.core.client_credentials_grant import ClientCredentialsGrant
 from pairlet.core.device_grant import DeviceGrant
 from pairlet.core.discovery import Discovery
@@ -16,7 +18,9 @@ from pairlet.linux.sensors.system import GROUPS, SystemSensors
 from pairlet.linux.standing.facts import Facts
 from pairlet.linux.standing.judgement import OK, TASKS, Verdict
 
-MACHINES = [DeviceGrant, RefreshGrant, Revocation, Discovery, ClientCredentialsGrant]
+MACHINES = [
+    DeviceGrant, AuthorizationCodeGrant, ClientCredentialsGrant, RefreshGrant, Revocation, Discovery,
+]  # fmt: skip
 README = Path(__file__).parents[2] / "agent" / "README.md"
 
 
@@ -79,6 +83,24 @@ def test_every_built_in_sensor_is_there():
 
 def test_the_configurations_are_ones_that_work():
     examples = re.findall(r"```toml\n(.*?)```", README.read_text(), re.DOTALL)
-    assert len(examples) >= 2
+    assert len(examples) >= 3
     for example in examples:
         assert Config.from_tables(tomllib.loads(example), "README.md").values
+
+
+def test_the_grants_and_the_browsers_are_the_ones_there_are():
+    for name, default in (("grant", "device_code"), ("browser", "auto")):
+        assert SETTINGS["oauth." + name].default == default
+    section = README.read_text().split("## Grants\n")[1].split("\n## ")[0]
+    grants = re.findall(r"^\| `(\w+)` .*\(RFC|^\| `(device_code)`", section, re.MULTILINE)
+    assert {one or other for one, other in grants} == set(CHOICES["oauth.grant"])
+
+
+def test_the_events_of_a_sign_in_have_the_fields_that_are_told():
+    section = README.read_text().split("### With a browser on the device\n")[1].split("\n### ")[0]
+    told = [json.loads(line) for line in section.splitlines() if line.startswith('{"event"')]
+    assert [list(event)[2:] for event in told] == [
+        ["authorization_uri", "redirect_uri", "expires_in"],
+        ["scope", "not_granted", "expires_in", "has_refresh_token"],
+    ]
+    assert SETTINGS["pairing.timeout"].default == 1000 * told[0]["expires_in"]

@@ -37,10 +37,12 @@ class DjangoOAuthToolkit:
     """Starts the server on entry, ends it on exit. `settings` are the toolkit's own, by their names.
 
     `base` is the site's URL, `issuer` that of the toolkit in it, `scope` all that a device may ask for.
-    `service_id`: a client with `service_secret` for the client credentials grant.
+    `app_id`: a public client for the authorization code grant. `service_id`: a client with `service_secret`
+    for the client credentials grant.
     """
 
     client_id = "living-room-tv"
+    app_id = "hall-kiosk"
     service_id = "meter"
     username = "ada"
     scope = "telemetry profile"
@@ -58,6 +60,7 @@ class DjangoOAuthToolkit:
             "username": self.username,
             "password": self.password,
             "client_id": self.client_id,
+            "app_id": self.app_id,
             "service_id": self.service_id,
             "service_secret": self.service_secret,
             "provider": {"REFRESH_TOKEN_REUSE_PROTECTION": True, **scopes, **settings},

@@ -27,6 +27,9 @@ from support.missing import missing
 
 FOLDER = Path(__file__).resolve().parent.parent / "e2e" / "oidc_provider"
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+AUTHORIZATION_CODE = "authorization_code"
+# With any port, as for native applications (RFC 8252 section 7.3).
+REDIRECT_URI = "http://127.0.0.1/callback"
 TIMEOUT = 30.0
 
 
@@ -49,8 +52,8 @@ class RegisteredClient:
             "token_endpoint_auth_method": self.auth_method,
             "application_type": "native",
             "grant_types": list(self.grant_types),
-            "response_types": [],
-            "redirect_uris": [],
+            "response_types": ["code"] if AUTHORIZATION_CODE in self.grant_types else [],
+            "redirect_uris": [REDIRECT_URI] if AUTHORIZATION_CODE in self.grant_types else [],
             "scope": scope,
         }
 
@@ -60,7 +63,8 @@ class OidcProvider:
 
     `tls` is (certificate file, key file), `settings` are those that server.mjs lists, in seconds where they
     are times. `issuer` is the URL, `client_id` the public client of a device (`device`), `basic` and `post`
-    confidential ones, `service` one for the client credentials grant, `scope` all that a device may ask for.
+    confidential ones, `app` and `secret_app` those with the authorization code grant, `service` one for the
+    client credentials grant, `scope` all that a device may ask for.
     """
 
     scope = "openid offline_access telemetry"
@@ -69,12 +73,16 @@ class OidcProvider:
         self.device = RegisteredClient("living-room-tv", "none", DEVICE_CODE, "refresh_token")
         self.basic = RegisteredClient("kiosk:basic", "client_secret_basic", DEVICE_CODE, "refresh_token")
         self.post = RegisteredClient("kiosk-post", "client_secret_post", DEVICE_CODE, "refresh_token")
+        self.app = RegisteredClient("hall-kiosk", "none", AUTHORIZATION_CODE, "refresh_token")
+        self.secret_app = RegisteredClient(
+            "hall:kiosk", "client_secret_basic", AUTHORIZATION_CODE, "refresh_token"
+        )
         self.service = RegisteredClient("meter", "client_secret_basic", "client_credentials")
         self.client_id = self.device.client_id
         self.issuer = ""
         if tls:
             settings |= {"cert_file": tls[0], "key_file": tls[1]}
-        clients = [self.device, self.basic, self.post]
+        clients = [self.device, self.basic, self.post, self.app, self.secret_app]
         metadata = [client.metadata(self.scope) for client in clients] + [self.service.metadata("telemetry")]
         self._settings = {"clients": metadata, "scopes": ["telemetry"], **settings}
         self._log = tmp_path / "oidc-provider.log"

@@ -82,15 +82,23 @@ class BrokerError(ProtocolError):
 class OAuthError(PairletError):
     """The authorization server answered with an error code (RFC 6749 section 5.2, RFC 8628 section 3.5).
 
-    `error` is the code as the RFC writes it, `error_description` cleaned text or None.
+    `error` is the code as the RFC writes it, `error_description` cleaned text or None. `message`: what to say
+    where nobody answered, and the code is ours.
     """
 
     exit_code = EXIT_REFUSED
 
-    def __init__(self, error: str, error_description: "str | None" = None, advice: "str | None" = None):
-        message = "the authorization server answered " + error
-        if error_description:
-            message += ": " + error_description
+    def __init__(
+        self,
+        error: str,
+        error_description: "str | None" = None,
+        advice: "str | None" = None,
+        message: "str | None" = None
+    ):
+        if message is None:
+            message = "the authorization server answered " + error
+            if error_description:
+                message += ": " + error_description
         super().__init__(message, advice)
         self.error = error
         self.error_description = error_description

@@ -8,6 +8,7 @@ DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 # The endpoints of RFC 8414 and RFC 8628 that the agent may speak to, by their own names.
 ENDPOINTS = (
     "device_authorization_endpoint",
+    "authorization_endpoint",
     "token_endpoint",
     "revocation_endpoint",
     "introspection_endpoint",
@@ -16,7 +17,8 @@ ENDPOINTS = (
 
 class ServerMetadata:
     """The endpoints of one authorization server: `issuer` (or None) and one attribute for each name
-    in ENDPOINTS (an address or None); `grant_types_supported` as a list, or None when it doesn't say.
+    in ENDPOINTS (an address or None); `grant_types_supported` and `code_challenge_methods_supported` as
+    lists, or None when it doesn't say; `names_issuer`: whether its answers in a browser do (RFC 9207).
     """
 
     def __init__(
@@ -24,13 +26,18 @@ class ServerMetadata:
         issuer: "str | None",
         endpoints: "dict[str, str | None]",
         grant_types_supported: "list[object] | None" = None,
+        code_challenge_methods_supported: "list[object] | None" = None,
+        names_issuer: bool = False
     ):
         self.issuer = issuer
         self.device_authorization_endpoint = endpoints.get("device_authorization_endpoint")
+        self.authorization_endpoint = endpoints.get("authorization_endpoint")
         self.token_endpoint = endpoints.get("token_endpoint")
         self.revocation_endpoint = endpoints.get("revocation_endpoint")
         self.introspection_endpoint = endpoints.get("introspection_endpoint")
         self.grant_types_supported = grant_types_supported
+        self.code_challenge_methods_supported = code_challenge_methods_supported
+        self.names_issuer = names_issuer
 
     @staticmethod
     def from_answer(
@@ -57,8 +64,12 @@ class ServerMetadata:
                     "with --insecure-http.",
                 )
             endpoints[name] = address
-        grant_types = members.get("grant_types_supported")
-        return ServerMetadata(issuer, endpoints, grant_types if isinstance(grant_types, list) else None)
+        lists = []
+        for name in ("grant_types_supported", "code_challenge_methods_supported"):
+            value = members.get(name)
+            lists.append(value if isinstance(value, list) else None)
+        names_issuer = members.get("authorization_response_iss_parameter_supported") is True
+        return ServerMetadata(issuer, endpoints, lists[0], lists[1], names_issuer)
 
     def require(self, name: str) -> str:
         """The address of an endpoint; ConfigError that says how to name it by hand if there is none."""

@@ -2,6 +2,7 @@
 
 STARTING = "starting"  # getting ready: `message` says what is going on
 CODE = "code"  # user_code, verification_uri and perhaps verification_uri_complete, remaining_s
+SIGN_IN = "sign_in"  # verification_uri is to be opened in a browser on this device; `message` says more
 UNPAIRED = "unpaired"  # waits for a person: `advice` says how to get a code
 PAIRED = "paired"  # approved; `scope` as granted
 DENIED = "denied"

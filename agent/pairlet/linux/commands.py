@@ -33,7 +33,7 @@ from .store import FileStore
 
 if TYPE_CHECKING:
     from ..events import Emit
-    from ..ports import Mqtt
+    from ..ports import Browser, Mqtt
     from ..settings import Settings
     from . import segment_files
     from .log.status import StatusLine
@@ -191,7 +191,8 @@ class Joined:
         _log.info("pairlet %s %s: client %s, device %s, state in %s", *what)
         ports, emit = self._watched(ports, emit, config, at_work)
         handlers = handlers_for(config, file) if mqtt is not None else None
-        self.agent = Agent(config, client, device, ports, emit, handlers)
+        browser = _browser(config) if shown else None
+        self.agent = Agent(config, client, device, ports, emit, handlers, browser)
         if self.standing is not None:
             self.standing.watch(self.agent)
 
@@ -232,6 +233,16 @@ def _display_name(config: Config) -> str:
     name = config.text("display.name")
     shared = name == "auto" and _log.isEnabledFor(logging.INFO) and sys.stderr is not None
     return "plain" if shared and sys.stderr.isatty() else name
+
+
+def _browser(config: Config) -> "Browser | None":
+    """Where people sign in on this device; None where they don't."""
+    if config.text("oauth.grant") != "authorization_code":
+        return None
+    from .sign_in.loopback import LoopbackBrowser
+
+    command = config.texts("oauth.browser") or config.text("oauth.browser")
+    return LoopbackBrowser(config.text("oauth.redirect_uri"), command)
 
 
 def open_mqtt(config: "Settings", device: Device) -> "Mqtt":

@@ -12,7 +12,8 @@ _LOG_LEVEL, _LOG_FORMAT = "error", "text"
 
 _PAIR = (
     "Shows a code, waits until a person approves it and keeps the token. With oauth.grant = "
-    "client_credentials there is nobody to ask: gets a token and keeps it."
+    "authorization_code the person signs in with the browser of this device; with client_credentials there "
+    "is nobody to ask."
 )
 _TOKEN = (
     "Prints the access token, refreshed if it needs to be. With oauth.grant = client_credentials it is asked "

@@ -381,7 +381,7 @@ EVENTS: list[tuple[str, dict[str, Any], str]] = [
         "refresh token",
     ),
     ("denied", {}, "warning agent: the person said no"),
-    ("expired", {}, "warning agent: the code has ended, and nobody has approved it"),
+    ("expired", {}, "warning agent: the time is over, and nobody has approved"),
     (
         "refreshed",
         {"expires_in": 60, "rotated": True},

@@ -1,8 +1,9 @@
 """A Django site with django-oauth-toolkit, on a free port of 127.0.0.1, for tests.
 
 Takes one line of JSON on stdin: `folder` (for the database), `username`, `password`, `client_id`,
-`service_id`, `service_secret`, `provider` (settings of the toolkit, as its documentation names them), and
-perhaps `cert_file` and `key_file`. Says {"base": URL} on stdout when it listens, and ends when stdin does.
+`app_id`, `service_id`, `service_secret`, `provider` (settings of the toolkit, as its documentation names
+them), and perhaps `cert_file` and `key_file`. Says {"base": URL} on stdout when it listens, and ends when
+stdin does.
 """
 
 import json
@@ -81,6 +82,13 @@ def populate(given: dict[str, Any]) -> None:
         client_id=given["client_id"],
         client_type=application.CLIENT_PUBLIC,
         authorization_grant_type=application.GRANT_DEVICE_CODE,
+    )
+    application.objects.create(
+        name="Hall kiosk",
+        client_id=given["app_id"],
+        client_type=application.CLIENT_PUBLIC,
+        authorization_grant_type=application.GRANT_AUTHORIZATION_CODE,
+        redirect_uris="http://127.0.0.1/callback",
     )
     application.objects.create(
         name="Meter",

@@ -4,7 +4,7 @@ import functools
 from typing import NamedTuple
 
 from ...core.errors import PairletError
-from ...core.screen import CODE, DENIED, EXPIRED, PAIRED, Screen
+from ...core.screen import CODE, DENIED, EXPIRED, PAIRED, SIGN_IN, Screen
 from .. import qr
 from .canvas import (
     ADDRESS,
@@ -86,6 +86,9 @@ def _notice(screen: Screen, columns: int, rows: int) -> Canvas | None:
     word, style = heading(screen)
     line_width = min(columns, _LONGEST_LINE)
     paragraphs = [[cells(line) for line in wrap(text, line_width)] for text in body(screen)]
+    if screen.kind == SIGN_IN:
+        # Over whole rows, so that it can be copied in one piece.
+        paragraphs.append(_address(screen, columns))
     large: Block = []
     if screen.kind in _LARGE_HEADINGS and lettering_width(word.upper(), 1) <= columns:
         large = [cells(line, style) for line in lettering(word.upper(), 1)]

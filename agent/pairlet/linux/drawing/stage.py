@@ -1,6 +1,6 @@
 """One terminal's share of a display's memory: what was shown, and what to write to show the next screen."""
 
-from ...core.screen import CODE, Screen
+from ...core.screen import CODE, SIGN_IN, Screen
 from .lines import PlainLines
 from .look import Look
 from .painter import Painter
@@ -45,7 +45,8 @@ class Stage:
 
     def _turn_page(self, screen: Screen, rows: int) -> str:
         """Neither a code nor what was there before the first screen is painted over by what comes next."""
-        page = (screen.user_code, screen.verification_uri) if screen.kind == CODE else ()
+        shown = (CODE, SIGN_IN)
+        page = (screen.user_code, screen.verification_uri) if screen.kind in shown else ()
         if page == self._page and self._drawn:
             return ""
         keep = self._page is None or bool(self._page) or not self._drawn

@@ -6,6 +6,7 @@ from ...core.screen import (
     EXPIRED,
     PAIRED,
     RUNNING,
+    SIGN_IN,
     STARTING,
     TROUBLE,
     UNPAIRED,
@@ -22,10 +23,11 @@ NO_ROOM = "A larger window shows a QR code, too."
 # kind: (heading, style, what it means for the person)
 _HEADINGS = {
     STARTING: ("Starting", STRONG, ""),
+    SIGN_IN: ("Sign in", STRONG, "Open this address in a browser on this device:"),
     UNPAIRED: ("Not paired", STRONG, ""),
     PAIRED: ("Paired", GOOD, "This device is paired with your account."),
     DENIED: ("Declined", BAD, "The request was declined: this device is not paired."),
-    EXPIRED: ("Expired", WARN, "The code has expired: nobody entered it in time."),
+    EXPIRED: ("Expired", WARN, "The time has expired: nobody has approved."),
     RUNNING: ("Running", STRONG, ""),
     TROUBLE: ("Trouble", WARN, ""),
 }
@@ -58,6 +60,8 @@ def sentence(screen: Screen) -> str:
     """The whole screen as one line, for a log or a line printer, without the time that is left."""
     if screen.kind == CODE:
         return _code_sentence(screen)
+    if screen.kind == SIGN_IN:
+        return _sign_in_sentence(screen)
     word, _ = heading(screen)
     rest = " ".join(_ended(text) for text in body(screen))
     return ": ".join(part for part in (word, rest) if part)
@@ -71,6 +75,12 @@ def _code_sentence(screen: Screen) -> str:
         parts += ["or open", complete]
     message = drawable(screen.message)
     return " ".join(parts) + (" (" + message + ")" if message else "")
+
+
+def _sign_in_sentence(screen: Screen) -> str:
+    # The address last, so that nothing clings to it.
+    message = _ended(drawable(screen.message)) + " " if screen.message else ""
+    return f"{message}{_HEADINGS[SIGN_IN][2]} {drawable(screen.verification_uri)}"
 
 
 def reminder(screen: Screen) -> str:

@@ -27,7 +27,7 @@ _PURPOSES = {
     "start": "asking for what is needed after a start",
 }
 # Shown to a person who stands before the device; whoever reads a log somewhere else should not have it.
-_NOT_LOGGED = ("user_code", "verification_uri_complete", "access_token")
+_NOT_LOGGED = ("authorization_uri", "user_code", "verification_uri_complete", "access_token")
 
 
 class LoggedEvents:
@@ -56,6 +56,13 @@ def _code(fields: dict[str, Any]) -> str:
     return (
         f"a code is shown for {fields['verification_uri']}; it is good for "
         f"{span(1000 * fields['expires_in'])}, and the server is asked every {fields['interval']} s"
+    )
+
+
+def _authorize(fields: dict[str, Any]) -> str:
+    return (
+        f"a browser is to bring the answer to {fields['redirect_uri']} within "
+        f"{span(1000 * fields['expires_in'])}"
     )
 
 
@@ -101,9 +108,10 @@ def _life(fields: dict[str, Any]) -> str:
 
 _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "code": _code,
+    "authorize": _authorize,
     "paired": _paired,
     "denied": lambda fields: "the person said no",
-    "expired": lambda fields: "the code has ended, and nobody has approved it",
+    "expired": lambda fields: "the time is over, and nobody has approved",
     "refreshed": _refreshed,
     "unpaired": lambda fields: f"not paired any more: {fields['reason']}",
     "mqtt_connected": lambda fields: "connected to the broker",

@@ -27,15 +27,17 @@ _store_log = logging.getLogger("pairlet.store")
 REFRESH = "refresh"
 _PURPOSES = (
     (b"grant_type=refresh_token", REFRESH),
+    (b"grant_type=authorization_code", "code for a token"),
+    (b"grant_type=client_credentials", "token in its own name"),
     (b"grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Adevice_code", "poll"),
     (b"token_type_hint=", "revocation"),
 )
-# The codes of RFC 6749 section 5.2, RFC 8628 section 3.5 and RFC 7009 section 2.2.1. Others are not shown:
-# nobody knows what they are.
+# The codes of RFC 6749 section 5.2, RFC 8628 section 3.5, RFC 7009 section 2.2.1 and RFC 8707 section 2.
+# Others are not shown: nobody knows what they are.
 _ERROR_CODES = (
     *("authorization_pending", "slow_down", "access_denied", "expired_token"),
     *("invalid_request", "invalid_client", "invalid_grant", "unauthorized_client"),
-    *("unsupported_grant_type", "invalid_scope", "unsupported_token_type"),
+    *("unsupported_grant_type", "invalid_scope", "invalid_target", "unsupported_token_type"),
     *("server_error", "temporarily_unavailable"),
 )
 _LONG_WAIT_MS = 100

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ...core.outbox import EVENT
 from ...core.screen import CODE as CODE_SCREEN
-from ...core.screen import DENIED, EXPIRED, STARTING, TROUBLE, UNPAIRED, Screen
+from ...core.screen import DENIED, EXPIRED, SIGN_IN, STARTING, TROUBLE, UNPAIRED, Screen
 from . import facts
 from .facts import Facts
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _PHASES = {
     STARTING: facts.ASKING,
     CODE_SCREEN: facts.CODE,
+    SIGN_IN: facts.PERSON,
     UNPAIRED: facts.PERSON,
     DENIED: facts.PERSON,
     EXPIRED: facts.PERSON,
@@ -139,7 +140,8 @@ class Standing:
             token_left_ms=token.remaining_ms(now) if token else None,
             token_has_end=token is not None and token.expires_in is not None,
             refresh_in_ms=_until(refresh_at, now),
-            can_refresh=token is not None and token.refresh_token is not None,
+            # A token in the device's own name has a time for that, and no refresh token.
+            can_refresh=token is not None and (token.refresh_token is not None or refresh_at is not None),
             is_saved=keeper is None or keeper.is_saved,
             code_left_ms=_until(self._code_ends_at, now),
             broker=self._broker,
