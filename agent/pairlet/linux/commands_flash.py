@@ -10,6 +10,9 @@ from types import FrameType
 from .. import __version__
 from ..config import Config
 from ..core.errors import EXIT_DONE, ConfigError
+from ..core.url import is_secure
+from ..login import ENHANCED, profile_of
+from .commands_telemetry import check_broker
 from .flash import image, settings, trouble
 from .flash.console import watch
 from .flash.install import Done, Installation, Settings, current_config
@@ -18,6 +21,10 @@ from .flash.serial_board import Description, SerialBoard
 from .output import Output
 
 _OLDEST = (1, 24)
+_ADDRESSES = (
+    *("oauth.issuer", "oauth.device_authorization_endpoint", "oauth.token_endpoint"),
+    *("oauth.revocation_endpoint", "oauth.introspection_endpoint"),
+)
 _MPY = 6  # of every MicroPython since 1.19
 
 
@@ -99,7 +106,22 @@ def _settings(given: settings.Given, board: SerialBoard, *, new_network: bool) -
 
 def _check(tables: settings.Tables, where: str) -> None:
     settings.check_edges(tables, where)
-    Config.from_tables({name: keys for name, keys in tables.items() if name not in ("wifi", "board")}, where)
+    config = Config.from_tables(
+        {name: keys for name, keys in tables.items() if name not in ("wifi", "board")}, where
+    )
+    for name in _ADDRESSES:
+        if config.text(name) and not is_secure(config.text(name), config.flag("oauth.insecure_http")):
+            raise ConfigError(
+                f"{where}: {name} is not an https address",
+                "Use https; plain http is for a virtual board and this machine, with --insecure-http.",
+            )
+    if config.text("mqtt.url"):
+        check_broker(config)
+        if profile_of(config).token_in == ENHANCED:
+            raise ConfigError(
+                f"{where}: a board speaks MQTT 3.1.1, which has no enhanced authentication",
+                "Leave out mqtt.token_in, and take a profile that is for boards.",
+            )
 
 
 def _ask(question: str, *, hidden: bool = False) -> str:

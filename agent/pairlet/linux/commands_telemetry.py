@@ -18,15 +18,21 @@ def check_telemetry(config: Settings, file: Path | None) -> "Choice":
 
     `file`: pairlet.toml, None if there is none.
     """
+    from .sensors.choice import Choice
+
+    check_broker(config)
+    return Choice(config.texts("telemetry.sensors"), file)
+
+
+def check_broker(config: Settings) -> None:
+    """ConfigError unless the settings of broker and commands are fit for use, on a board as well."""
     from ..core.handlers import handlers_of
     from ..login import make_login
     from .mqtt_address import parse_address
-    from .sensors.choice import Choice
 
     parse_address(config.text("mqtt.url"), insecure=config.flag("oauth.insecure_http"))
     make_login(config, config.text("pairing.device_id") or _ANY_DEVICE)
     handlers_of(config.texts("commands.handlers") or [])
-    return Choice(config.texts("telemetry.sensors"), file)
 
 
 def handlers_for(config: Settings, file: Path | None) -> "FunctionHandlers | None":

@@ -169,6 +169,12 @@ def changed(table: str, key: str, value: Any) -> dict[str, Any]:
         (changed("mqtt", "url", "amqp://x"), "mqtt.url"),
         (changed("telemetry", "interval", "soon"), "telemetry.interval"),
         (changed("nonsense", "x", 1), "nonsense"),
+        (changed("oauth", "insecure_http", False), "oauth.issuer is not an https address"),
+        (changed("oauth", "token_endpoint", "http://192.168.1.5/token"), "oauth.token_endpoint"),
+        ({**GOOD, "mqtt": {"url": "mqtt://192.168.1.5"}}, "mqtt.url"),
+        ({**GOOD, "mqtt": {"url": "mqtts://x", "profile": "nonsense"}}, "mqtt.profile"),
+        ({**GOOD, "mqtt": {"url": "mqtts://x", "profile": "azure-event-grid"}}, "enhanced authentication"),
+        ({**GOOD, "mqtt": {"url": "mqtts://x"}, "commands": {"handlers": ["x"]}}, "commands.handlers"),
     ],
 )
 def test_what_a_board_could_not_use_is_refused(tmp_path: Path, tables: dict[str, Any], words: str) -> None:
