@@ -137,7 +137,7 @@ class Logs(Protocol):
     memory_bytes: int
 
     def __call__(self, name: str) -> "Log":
-        """The log called `name` (letters)."""
+        """The log called `name`: letters, of which the first three tell it from the others."""
 
 
 class Sensors(Protocol):

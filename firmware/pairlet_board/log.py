@@ -1,6 +1,10 @@
 """The Log port on a board's flash: a file for each segment, appended to.
 
-outbox/telemetry.8    segment 8 of the log "telemetry"
+outbox/8.tel    segment 8 of the log "telemetry"
+
+The names are short for FAT's sake: one of eight and three characters is one entry of a folder, and takes the
+first that is free. A longer one takes several in a row; where a cut tore the sector that the folder was about
+to grow by, they would come to lie behind what passes for the folder's end, and nobody would find the file.
 """
 
 import os
@@ -19,7 +23,7 @@ _FOLDER = 0x4000
 
 
 class SegmentFiles:
-    """One log: the files NAME.0, NAME.8 ... in `folder`, which is made with the first.
+    """One log: the files 0.NAM, 8.NAM ... in `folder`, which is made with the first; NAM begins its name.
 
     `sync()`: as in BoardStore.
     """
@@ -28,21 +32,22 @@ class SegmentFiles:
         self._folder = folder
         self._sync = sync or _nothing
         self._is_made = False  # the folder
-        self._start = (name + ".").encode()
-        self._prefix = folder + "/" + name + "."
+        self._end = "." + name[:3]
 
     def segments(self) -> "list[tuple[int, int]]":
         """Number and size in bytes of each segment. Raises StoreError."""
         found = []
-        start = self._start
+        end = self._end.encode()
         try:
             # As bytes: FAT can be left with a torn entry, whose name is no text and would be a UnicodeError.
             for name in os.listdir(self._folder.encode()):
-                digits = name[len(start) :]
-                if name.startswith(start) and digits and all(48 <= digit <= 57 for digit in digits):
-                    status = os.stat(self._folder + "/" + name.decode())
-                    # What is no file takes its number all the same.
-                    found.append((int(digits.decode()), 0 if status[0] & _FOLDER else status[6]))
+                digits = name[: -len(end)]
+                if name.endswith(end) and 0 < len(digits) < 10 and all(48 <= digit <= 57 for digit in digits):
+                    number = int(digits.decode())
+                    if len(str(number)) == len(digits):
+                        status = os.stat(self._path(number))
+                        # What is no file takes its number all the same.
+                        found.append((number, 0 if status[0] & _FOLDER else status[6]))
         except OSError as error:
             if error.errno != _ENOENT:
                 raise store_error("look into", self._folder, error) from None
@@ -50,7 +55,7 @@ class SegmentFiles:
 
     def read(self, number: int, offset: int, count: int) -> bytes:
         """`count` bytes from `offset` on, fewer where the segment ends. Raises StoreError."""
-        path = self._prefix + str(number)
+        path = self._path(number)
         try:
             with open(path, "rb") as file:
                 file.seek(offset)
@@ -64,7 +69,7 @@ class SegmentFiles:
 
         Raises StoreError; a part of it may be there then.
         """
-        path = self._prefix + str(number)
+        path = self._path(number)
         try:
             if not self._is_made:
                 self._make_folder()
@@ -79,10 +84,13 @@ class SegmentFiles:
         """Remove the segments, the oldest first. Raises StoreError."""
         try:
             for number in sorted(numbers):
-                unlink(self._prefix + str(number))
+                unlink(self._path(number))
             self._sync()
         except OSError as error:
-            raise store_error("clean up", self._prefix + "*", error) from None
+            raise store_error("clean up", self._folder, error) from None
+
+    def _path(self, number: int) -> str:
+        return "%s/%d%s" % (self._folder, number, self._end)
 
     def _make_folder(self) -> None:
         try:

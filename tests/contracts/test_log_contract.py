@@ -25,17 +25,31 @@ class Unsynced(BoardLogs):
         return SegmentFiles(self._folder, name, sync=None)
 
 
-IMPLEMENTATIONS: dict[str, Factory] = {
-    "linux": lambda folder: SegmentFolder(folder / "outbox", writes=True),
-    "board": lambda folder: Unsynced(str(folder / "outbox")),
+# Each with how it names segment 8 of the log "telemetry".
+IMPLEMENTATIONS: dict[str, tuple[Factory, str]] = {
+    "linux": (lambda folder: SegmentFolder(folder / "outbox", writes=True), "telemetry.8"),
+    "board": (lambda folder: Unsynced(str(folder / "outbox")), "8.tel"),
 }
 SECOND = 1000
 
 
-@pytest.fixture(params=IMPLEMENTATIONS.values(), ids=IMPLEMENTATIONS.keys())
-def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Logs]]:
+@pytest.fixture(params=IMPLEMENTATIONS.keys())
+def kind(request: pytest.FixtureRequest) -> str:
+    """Which implementation."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def eighth(kind: str, tmp_path: Path) -> Path:
+    """The file of segment 8 of "telemetry"."""
+    return tmp_path / "outbox" / IMPLEMENTATIONS[kind][1]
+
+
+@pytest.fixture
+def reopen(kind: str, tmp_path: Path) -> Iterator[Callable[[], Logs]]:
     """Ends what there is and starts anew, as another process would."""
-    factory: Factory = request.param
+    factory = IMPLEMENTATIONS[kind][0]
     opened: list[Logs] = []
 
     def end() -> None:
@@ -111,24 +125,28 @@ def test_what_is_removed_is_gone(reopen: Callable[[], Logs]) -> None:
 
 def test_names_do_not_meet(reopen: Callable[[], Logs]) -> None:
     logs = reopen()
-    run(logs("event").append(0, b"e"), logs("events").append(8, b"s"), logs("even").append(16, b"n"))
-    assert [logs(name).segments() for name in ("event", "events", "even", "ev")] == [
+    run(logs("event").append(0, b"e"), logs("evolution").append(8, b"s"), logs("ev").append(16, b"n"))
+    assert [logs(name).segments() for name in ("event", "evolution", "ev", "e")] == [
         [(0, 1)], [(8, 1)], [(16, 1)], [],
     ]  # fmt: skip
 
 
-def test_files_of_other_names_are_not_looked_at(reopen: Callable[[], Logs], tmp_path: Path) -> None:
+def test_files_of_other_names_are_not_looked_at(reopen: Callable[[], Logs], eighth: Path) -> None:
     log = reopen()("telemetry")
     run(log.append(0, b"data"))
-    for name in ("telemetry", "telemetry.", "telemetry.x", "telemetry.8.bak", "telemetry.-8", "xtelemetry.8"):
-        (tmp_path / "outbox" / name).write_bytes(b"not ours")
+    ours = eighth.name
+    others = [
+        ours.replace("8", digits) for digits in ("", "x", "-8", "08", "8_0", "+8", "1" * 10, "8 ", "\u0668")
+    ]
+    for name in (*others, ours + ".bak", "x" + ours, ours + "x", ours.strip("8.")):
+        (eighth.parent / name).write_bytes(b"not ours")
     assert reopen()("telemetry").segments() == [(0, 4)]
 
 
-def test_what_is_no_file_takes_its_number(reopen: Callable[[], Logs], tmp_path: Path) -> None:
+def test_what_is_no_file_takes_its_number(reopen: Callable[[], Logs], eighth: Path) -> None:
     log = reopen()("telemetry")
     run(log.append(0, b"data"))
-    (tmp_path / "outbox" / "telemetry.8").mkdir()
+    eighth.mkdir()
     log = reopen()("telemetry")
     assert sorted(log.segments()) == [(0, 4), (8, 0)]
     for use in (lambda: log.read(8, 0, 4), lambda: run(log.append(8, b"data"))):
@@ -171,18 +189,18 @@ def drained(outbox: Outbox, now: int = 0) -> dict[str, list[int]]:
 
 
 def test_the_newest_segment_may_be_torn_at_every_byte(
-    reopen: Callable[[], Logs], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    reopen: Callable[[], Logs], eighth: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # It is torn by hand: no need to wait for the disk a few thousand times.
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     monkeypatch.setattr(os, "fdatasync", lambda descriptor: None)
     fill(outbox_on(reopen()), 16)
-    path = tmp_path / "outbox" / "telemetry.0"
+    path = eighth.with_name(eighth.name.replace("8", "0"))
     whole = path.read_bytes()
-    others = {file: file.read_bytes() for file in path.parent.glob("*.*") if file.is_file()}
+    others = {file: file.read_bytes() for file in path.parent.glob("[!.]*")}
     last = 0
     for length in range(len(whole) + 1):
-        for file in path.parent.glob("[te]*.*"):
+        for file in path.parent.glob("[!.]*"):
             file.unlink()
         for file, data in others.items():
             file.write_bytes(data)
@@ -217,10 +235,10 @@ def open_files() -> int:
     return len(os.listdir("/dev/fd"))
 
 
-def test_a_long_absence_stays_within_bounds(reopen: Callable[[], Logs], tmp_path: Path) -> None:
+def test_a_long_absence_stays_within_bounds(reopen: Callable[[], Logs], eighth: Path) -> None:
     outbox = outbox_on(reopen())
     now = fill(outbox, 400)
-    files = [file for file in (tmp_path / "outbox").glob("telemetry.*") if file.is_file()]
+    files = list(eighth.parent.glob(eighth.name.replace("8", "*")))
     assert sum(file.stat().st_size for file in files) <= 8192 + 2048
     run(outbox.flush(final=True))
     gaps = outbox.gaps()

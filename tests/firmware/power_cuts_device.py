@@ -2,7 +2,8 @@
 
 MicroPython code. One clean run is recorded as a journal of writes and erasures; then the flash is
 rebuilt as each beginning of that journal left it, and as each last write torn in the middle left it,
-and what the firmware finds there is judged. Prints one line of JSON: writes, images, bad, examples.
+and what the firmware finds there is judged. Prints one line of JSON: writes, images, told, bad, examples.
+Told are those where it says that the flash takes nothing new, and loses nothing of what it has.
 """
 
 import asyncio
@@ -54,12 +55,13 @@ class Flash:
 
 
 # Name to (file system, block size, blocks, files that were in the folder before). The crowded FAT's
-# directory spans sectors, so that its entries are not written in one go.
+# directory spans sectors, so that its entries are not written in one go; the full one's grows by one.
 DISKS = {
     "littlefs-512": (vfs.VfsLfs2, 512, 160, 0),
     "littlefs-4096": (vfs.VfsLfs2, 4096, 32, 0),
     "fat-512": (vfs.VfsFat, 512, 256, 0),
     "fat-512-crowded": (vfs.VfsFat, 512, 256, 25),
+    "fat-512-full": (vfs.VfsFat, 512, 256, 20),
 }
 
 
@@ -171,9 +173,18 @@ class Records:
         self.bounds = Bounds(disk_bytes, 8192, 1 << 40, 1000, 500)
         self.taken = 0
         self.sent = 0
+        self.told = ""  # what it said when it could not store anything
 
     def open(self):
         return Outbox(self.bounds, lambda name: SegmentFiles(STATE, name, sync=None))
+
+    def flush(self, outbox, final=False):
+        """Flush as the agent does: where that can't be, it is told, and everything goes on in memory."""
+        try:
+            asyncio.run(outbox.flush(final=final))
+            self.told = ""
+        except StoreError as error:
+            self.told = str(error)
 
     def prepare(self):
         asyncio.run(self.open().flush(final=True))
@@ -206,7 +217,11 @@ class Records:
     def found(self):
         """The samples that are to be sent, and the numbers of those that are told to be lost; None: torn."""
         outbox = self.open()
-        asyncio.run(outbox.flush())  # reserves the numbers of the events that tell of losses
+        self.flush(outbox)  # reserves the numbers of the events that tell of losses
+        return self.sent_by(outbox)
+
+    def sent_by(self, outbox):
+        """What `outbox` sends, as found()."""
         numbers, lost = [], set()
         now = 0
         while True:
@@ -250,12 +265,15 @@ class Records:
         """Work on: one more sample, under a number that was never used."""
         self.kept = self.found()[0]
         outbox = self.open()
-        asyncio.run(outbox.flush())
+        self.flush(outbox)
         self.next = self.add(outbox)
-        asyncio.run(outbox.flush(final=True))
+        self.flush(outbox, final=True)
+        # What could not be stored is still in memory, and is sent from there.
+        self.in_memory = [seq for seq in self.sent_by(outbox)[0] if seq == self.next] if self.told else []
 
     def judge_again(self):
         numbers, lost = self.found() or ([], set())
+        numbers += self.in_memory
         for seq in self.kept + [self.next]:
             if self.next in self.kept or (seq not in numbers and seq not in lost):
                 return "went wrong afterwards: %r, %d, then %r" % (self.kept, self.next, numbers)
@@ -288,6 +306,7 @@ class Trial:
         self.flash = Flash(block, count)
         self.scenario = scenario
         self.images = 0
+        self.told = 0
         self.bad = []
 
     def mounted(self, work, *values):
@@ -330,6 +349,8 @@ class Trial:
         self.images += 1
         self.flash.data[:] = image
         wrong = self.mounted(self.scenario.judge, step, done)
+        if not wrong and getattr(self.scenario, "told", ""):
+            self.told += 1
         if not wrong:
             self.mounted(self.scenario.go_on)
             wrong = self.mounted(self.scenario.judge_again)
@@ -402,7 +423,7 @@ def main(disk, name):
     twice = name.startswith("twice ")
     trial = Trial(disk, SCENARIOS[name[6:] if twice else name]())
     writes = trial.double_cuts() if twice else trial.cuts()
-    counts = {"writes": writes, "images": trial.images, "bad": len(trial.bad)}
+    counts = {"writes": writes, "images": trial.images, "told": trial.told, "bad": len(trial.bad)}
     counts["examples"] = trial.bad[:5]
     print(json.dumps(counts))
 

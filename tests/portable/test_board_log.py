@@ -41,7 +41,7 @@ def drained(outbox, now=0):
 
 def names(folder):
     """The segments of the samples."""
-    return sorted([name for name in os.listdir(folder + "/outbox") if name.startswith("telemetry.")])
+    return sorted([name for name in os.listdir(folder + "/outbox") if name.endswith(".tel")])
 
 
 def test_what_was_flushed_is_there_after_a_power_cut():
@@ -95,10 +95,10 @@ def test_a_full_flash_is_told_and_memory_goes_on():
 def test_names_that_are_no_text_are_passed_over():
     folder = fresh_folder(blocks=24)
     fill(start(folder), 12)
-    write(folder + "/outbox/telemetry.x", b"not ours")
-    write((folder + "/outbox/").encode() + b"telemetry.\xff", b"torn")
+    write(folder + "/outbox/x.tel", b"not ours")
+    write((folder + "/outbox/").encode() + b"\xff.tel", b"torn")
     assert len(drained(start(folder))) >= 6
-    assert read(folder + "/outbox/telemetry.x") == b"not ours"
+    assert read(folder + "/outbox/x.tel") == b"not ours"
 
 
 def test_the_flash_is_synced_where_the_port_can():

@@ -96,6 +96,8 @@ class Found:
                 self.highest += (hidden // APART + 1) * APART
         elif len(last) > 1:
             self.limit = last[0].reserved + SPAN
+        elif last and self.trouble is None:
+            self.limit = limit(last[0].number, None)
 
     def _look(self, segment: Segment, before: "list[int]") -> "Note | None":
         """The note that `segment` begins with; fill in its figures. Its size is 0 if it is of no use."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class Log(Protocol):
-        """The segments of one stream of the outbox: numbered files of bytes, which are only ever appended to.
+        """The segments of one stream of the outbox: files, numbered below 1e9, that are only appended to.
 
         A power cut takes of what was being appended or removed any part, and nothing else.
         """

@@ -74,7 +74,7 @@ class SegmentFiles:
 
     def __init__(self, folder: SegmentFolder, name: str):
         self._folder = folder
-        self._pattern = re.compile(re.escape(name) + r"\.(0|[1-9][0-9]{0,14})")
+        self._pattern = re.compile(re.escape(name) + r"\.(0|[1-9][0-9]{0,8})")
         self._prefix = os.path.join(folder.path, name + ".")
         self._reading: tuple[int, int] | None = None  # number, descriptor
 
