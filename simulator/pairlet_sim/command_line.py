@@ -63,6 +63,17 @@ def first_line(path: str) -> str:
     return line
 
 
+def add_place(parser: argparse.ArgumentParser, default_port: int) -> Any:
+    """The options that say where a server listens; check_host() judges them. Returns their group."""
+    place = parser.add_argument_group("where it listens")
+    place.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    place.add_argument(
+        "--port", type=port, default=default_port, help="0 picks a free one (default %(default)s)"
+    )
+    place.add_argument("--allow-remote", action="store_true", help="allow an address other machines reach")
+    return place
+
+
 def check_host(host: str, allowed: bool) -> None:
     """Raise CommandError when `host` can be reached from other machines and nobody has allowed that."""
     from .authserver.settings import is_loopback

@@ -17,6 +17,7 @@ from .command_line import (
     NETWORK,
     USAGE,
     CommandError,
+    add_place,
     check_host,
     first_line,
     port,
@@ -72,10 +73,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_authserver(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_authserver)
-    listen = parser.add_argument_group("where it listens")
-    listen.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
-    listen.add_argument("--port", type=port, default=8628, help="0 picks a free one (default %(default)s)")
-    listen.add_argument("--allow-remote", action="store_true", help="allow an address other machines reach")
+    listen = add_place(parser, 8628)
     listen.add_argument("--certfile", metavar="PEM", help="TLS certificate; with --keyfile")
     listen.add_argument("--keyfile", metavar="PEM", help="the certificate's private key")
     listen.add_argument("--issuer", metavar="URL", help="what it calls itself (default: from host and port)")

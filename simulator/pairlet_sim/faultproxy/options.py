@@ -3,7 +3,7 @@
 import argparse
 import textwrap
 
-from ..command_line import port
+from ..command_line import add_place
 from .faults import VOCABULARY
 
 _EPILOG = f"""\
@@ -25,10 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
     parser.add_argument("broker", type=_address, metavar="HOST:PORT",
                         help="where everything goes; mqtt://HOST:PORT will do, too")  # fmt: skip
-    listen = parser.add_argument_group("where it listens")
-    listen.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
-    listen.add_argument("--port", type=port, default=1884, help="0 picks a free one (default %(default)s)")
-    listen.add_argument("--allow-remote", action="store_true", help="allow an address other machines reach")
+    add_place(parser, 1884)
     parser.add_argument("--fault", action="append", default=[], metavar='"WORD ..."',
                         help="one to begin with; may be repeated")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="one JSON line for each thing that happens")

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ..command_line import port
+from ..command_line import add_place
 
 _EPILOG = """\
 choosing a scenario:
@@ -23,10 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.epilog = _EPILOG
     parser.add_argument("--list", action="store_true", help="print all scenarios, and end")
-    listen = parser.add_argument_group("where it listens")
-    listen.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
-    listen.add_argument("--port", type=port, default=8628, help="0 picks a free one (default %(default)s)")
-    listen.add_argument("--allow-remote", action="store_true", help="allow an address other machines reach")
+    listen = add_place(parser, 8628)
     listen.add_argument("--https", type=Path, metavar="CA.PEM", dest="ca_file",
                         help="serve https with certificates made up for this run, and write their "
                         "authority to CA.PEM")  # fmt: skip
