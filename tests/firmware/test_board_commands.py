@@ -1,6 +1,7 @@
 """Commands for a virtual board, through a real mosquitto, and what it tells Home Assistant."""
 
 import json
+from contextlib import contextmanager
 
 import pytest
 from firmware.test_story import approve, scene  # noqa: F401  a fixture
@@ -39,6 +40,16 @@ def ready(scene):  # noqa: F811
     return make
 
 
+@contextmanager
+def listening(ready, **settings):
+    """A board that is paired and takes commands: the scene, the person far away, and the board."""
+    made, remote = ready(**settings)
+    with remote, made.board(HEAP) as board:
+        approve(made, board)
+        is_listening(board, remote)
+        yield made, remote, board
+
+
 def is_listening(board, remote, mark=0):
     """Until the board is connected, and measures again: it has subscribed by then."""
     before = len(remote.of("telemetry")) if mark else 0
@@ -47,10 +58,7 @@ def is_listening(board, remote, mark=0):
 
 
 def test_commands_come_in_and_replies_go_out(ready):
-    made, remote = ready()
-    with remote, made.board(HEAP) as board:
-        approve(made, board)
-        is_listening(board, remote)
+    with listening(ready) as (_, remote, board):
         answer = remote.ask("ping", id="1")
         assert answer["id"] == "1" and answer["ok"] is True and answer["t"] > 1.6e12
         assert remote.ask("report-now")["seq"] >= 1
@@ -70,10 +78,7 @@ def test_commands_come_in_and_replies_go_out(ready):
 
 
 def test_a_command_too_large_for_a_board_does_not_keep_it_from_connecting(ready):
-    made, remote = ready()
-    with remote, made.board(HEAP) as board:
-        approve(made, board)
-        is_listening(board, remote)
+    with listening(ready) as (_, remote, board):
         mark = board.mark()
         # With QoS 1 the broker would send it again with each connect.
         remote.publish(f"devices/{DEVICE}/cmd/ping", "x" * 3000)
@@ -83,10 +88,7 @@ def test_a_command_too_large_for_a_board_does_not_keep_it_from_connecting(ready)
 
 
 def test_an_interval_survives_a_power_cut(ready):
-    made, remote = ready(telemetry={"interval": "1h"})
-    with remote, made.board(HEAP) as board:
-        approve(made, board)
-        is_listening(board, remote)
+    with listening(ready, telemetry={"interval": "1h"}) as (_, remote, board):
         assert remote.ask("set-interval", interval=2)["ok"] is True
         mark = board.mark()
         board.power_cut()
@@ -97,10 +99,7 @@ def test_an_interval_survives_a_power_cut(ready):
 
 
 def test_a_restart_happens_once(ready):
-    made, remote = ready()
-    with remote, made.board(HEAP) as board:
-        approve(made, board)
-        is_listening(board, remote)
+    with listening(ready) as (_, remote, board):
         mark = board.mark()
         assert remote.insist("restart", id="r") == {"id": "r", "ok": True}
         is_listening(board, remote, mark)
@@ -112,10 +111,7 @@ def test_a_restart_happens_once(ready):
 
 
 def test_pairing_anew_from_afar(ready):
-    made, remote = ready()
-    with remote, made.board(HEAP) as board:
-        approve(made, board)
-        is_listening(board, remote)
+    with listening(ready) as (made, remote, board):
         mark = board.mark()
         assert remote.insist("re-pair", id="1")["ok"] is True
         board.wait_for_console("unpaired ", since=mark, timeout=60)
@@ -129,10 +125,8 @@ def test_pairing_anew_from_afar(ready):
 
 def test_handlers_of_the_owner_s_own(ready):
     names = ["my_door:on_open_door", "my_door:on_fail", "lost=nowhere:at_all"]
-    made, remote = ready(commands={"handlers": names, "timeout": "2s"}, files={"my_door.py": DOOR})
-    with remote, made.board(HEAP) as board:
-        approve(made, board)
-        is_listening(board, remote)
+    commands = {"handlers": names, "timeout": "2s"}
+    with listening(ready, commands=commands, files={"my_door.py": DOOR}) as (_, remote, board):
         assert remote.insist("open-door", id="1", door=2) == {"id": "1", "ok": True, "opened": 2}
         assert remote.ask("open-door", id="1", door=2)["repeated"] is True
         failed = remote.ask("fail")

@@ -81,8 +81,15 @@ class AgentProcess:
 @contextmanager
 def started(*words: str, **changes: str) -> Iterator[AgentProcess]:
     """Start `pairlet WORDS --json`; it is killed at the end if it still runs."""
+    with started_by([*PROGRAM, *words, "--json"], **changes) as agent:
+        yield agent
+
+
+@contextmanager
+def started_by(line: list[str], **changes: str) -> Iterator[AgentProcess]:
+    """As started(), with the whole command line."""
     process = subprocess.Popen(
-        [*PROGRAM, *words, "--json"],
+        line,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,

@@ -3,7 +3,6 @@
 Everything that it waits for (an acknowledgement, a token's end, its pauses) comes PACE times sooner.
 """
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -12,7 +11,7 @@ from pathlib import Path
 from pairlet.config import Config
 from pairlet.linux.segment_files import SegmentFolder
 from pairlet.storing import make_outbox
-from support.agent_process import AgentProcess, environment
+from support.agent_process import AgentProcess, started_by
 from support.shifted_clock import FAST_AGENT
 
 PACE = 20
@@ -44,16 +43,8 @@ def busy_agent(options: list[str], change: str = "", *before: str) -> Iterator[A
         *options,
         "--json",
     ]
-    process = subprocess.Popen(
-        words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=environment(),
-    )  # fmt: skip
-    try:
-        yield AgentProcess(process)
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait(30)
+    with started_by(words) as agent:
+        yield agent
 
 
 def on_disk(state: Path) -> tuple[list[int], int]:
