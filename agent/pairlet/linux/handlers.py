@@ -1,18 +1,15 @@
 """Commands of the owner's own: functions in Python, each called at its own risk."""
 
 import asyncio
-import inspect
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ..core.command_error import CommandError
 from ..core.handlers import handlers_of
-from .log.faults import frames
+from .own_function import Failed, OwnFunction, StillBusy
 from .sensors import trust
 from .sensors.function import load
-from .worker import in_thread
 
 
 class FunctionHandlers:
@@ -49,41 +46,16 @@ class FunctionHandlers:
 
 class _Handler:
     def __init__(self, function: Callable[[dict[str, object]], Any]):
-        self._function = function
-        self._in_use = threading.Lock()
+        self._function = OwnFunction(function)
 
     async def call(self, arguments: dict[str, object]) -> object:
-        if inspect.iscoroutinefunction(self._function):
-            try:
-                return await self._function(arguments)
-            except TimeoutError:
-                # Its own is no time-out of ours.
-                raise CommandError("failed", "its handler failed with TimeoutError") from None
-            except (Exception, SystemExit, KeyboardInterrupt) as error:
-                raise _failed(error) from None
-        # A thread can't be ended: one that hangs is left alone, and never joined by a second one.
-        if not self._in_use.acquire(blocking=False):
-            raise CommandError("busy", "its handler has not come back from an earlier call")
         try:
-            result, failure = await in_thread(self._work, arguments)
+            return await self._function.call(arguments)
+        except StillBusy:
+            raise CommandError("busy", "its handler has not come back from an earlier call") from None
         except OSError:
-            self._in_use.release()
             raise CommandError("failed", "the system gave no thread for its handler") from None
-        if failure is not None:
-            raise _failed(failure)
-        return result
-
-    def _work(self, arguments: dict[str, object]) -> tuple[object, BaseException | None]:
-        try:
-            return self._function(arguments), None
-        except BaseException as error:
-            return None, error
-        finally:
-            self._in_use.release()
-
-
-def _failed(error: BaseException) -> CommandError:
-    if isinstance(error, CommandError):
-        return error
-    # Its text may be anything, a password as well; its kind and its place are not.
-    return CommandError("failed", f"its handler failed with {type(error).__name__} at {frames(error)[0]}")
+        except Failed as failure:
+            if isinstance(failure.error, CommandError):
+                raise failure.error from None
+            raise CommandError("failed", f"its handler failed with {failure}") from None

@@ -39,6 +39,13 @@ def on_leave(arguments):
 def on_refuse(arguments):
     raise CommandError("door_blocked", "something is in the way")
 
+class Opener:
+    async def __call__(self, arguments):
+        await asyncio.sleep(0)
+        return {"opened": "from afar"}
+
+on_call = Opener()
+
 not_callable = 1
 """
 
@@ -81,6 +88,11 @@ def test_what_it_raises_is_told_by_kind_and_place_alone(folder: Path) -> None:
         assert error.error == "failed" and kind in error.message
         assert "hunter2" not in error.message
     assert refusal(made, "refuse").error == "door_blocked"
+
+
+def test_an_object_may_be_one(folder: Path) -> None:
+    made = handlers(folder, "my_door:on_call")
+    assert asyncio.run(made.call("call", {})) == {"opened": "from afar"}
 
 
 def test_one_that_takes_too_long_is_given_up(folder: Path) -> None:

@@ -2,77 +2,39 @@
 
 import importlib
 import importlib.util
-import inspect
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ...core.errors import ConfigError
 from ..log.faults import frames
-from ..worker import in_thread
+from ..own_function import Failed, OwnFunction, StillBusy
 from . import trust
 from .values import Reading, SensorError, reading_of
 
 
 class FunctionSensor:
-    """Calls `function`, which returns a number or a dict of names to numbers.
+    """Calls `function`, which returns a number or a dict of names to numbers: see OwnFunction.
 
-    A plain function is called in a thread of its own, so that it may take its time; a coroutine
-    function is awaited, so it must not block. `title`: how the configuration calls it. `name`,
-    `prefix`: see values.reading_of.
+    `title`: how the configuration calls it. `name`, `prefix`: see values.reading_of.
     """
 
     def __init__(self, title: str, function: Callable[[], Any], name: str, prefix: str = ""):
         self.title = title
-        self._function = function
+        self._function = OwnFunction(function)
         self._name = name
         self._prefix = prefix
-        self._is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-            getattr(type(function), "__call__", None)  # noqa: B004  # its kind is what is looked at
-        )
-        self._in_use = threading.Lock()
 
     async def read(self) -> Reading:
         """One reading. Raises SensorError for whatever the function raises."""
-        given = await self._awaited() if self._is_async else await self._in_thread()
+        try:
+            given = await self._function.call()
+        except StillBusy:
+            raise SensorError("the call before this one has not come back") from None
+        except Failed as failure:
+            raise SensorError(f"it fails with {failure}") from None
         return reading_of(given, self._name, self._prefix)
-
-    async def _awaited(self) -> object:
-        try:
-            return await self._function()
-        except Exception as error:
-            raise _failed(error) from None
-        except (SystemExit, KeyboardInterrupt) as error:
-            # A function that gives up must not take the agent along.
-            raise _failed(error) from None
-
-    async def _in_thread(self) -> object:
-        # A thread can't be ended: one that hangs is left alone, and never joined by a second one.
-        if not self._in_use.acquire(blocking=False):
-            raise SensorError("the call before this one has not come back")
-        try:
-            given, error = await in_thread(self._call)
-        except OSError:
-            self._in_use.release()  # there was no thread to do it
-            raise
-        if error is not None:
-            raise _failed(error)
-        return given
-
-    def _call(self) -> tuple[object, BaseException | None]:
-        try:
-            return self._function(), None
-        except BaseException as error:
-            return None, error
-        finally:
-            self._in_use.release()
-
-
-def _failed(error: BaseException) -> SensorError:
-    # Its text may be anything, a password as well; its kind and its place are not.
-    return SensorError(f"it fails with {type(error).__name__} at {frames(error)[0]}")
 
 
 def load(what: str, module_name: str, function_name: str, folder: Path) -> Callable[..., Any]:
