@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Self
 
+from support.processes import end_politely
+
 HOST = "127.0.0.1"
 # Generous: it is only reached when something is broken, and a loaded machine is not.
 TIMEOUT = 30.0
@@ -69,12 +71,7 @@ class BrokerProcess:
         if self._process is None:
             return
         self.resume()
-        self._process.terminate()
-        try:
-            self._process.wait(TIMEOUT)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end_politely(self._process, TIMEOUT)
         self._process = None
 
     def kill(self) -> None:

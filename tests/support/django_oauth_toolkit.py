@@ -28,6 +28,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import requests
+from support.processes import end_politely
 
 SERVER = Path(__file__).resolve().parent.parent / "e2e" / "django_oauth_toolkit" / "server.py"
 TIMEOUT = 30.0
@@ -122,12 +123,7 @@ class DjangoOAuthToolkit:
     def _end(self) -> None:
         if self._process is None:
             return
-        self._process.terminate()
-        try:
-            self._process.wait(TIMEOUT)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end_politely(self._process, TIMEOUT)
         for stream in (self._process.stdin, self._process.stdout):
             assert stream is not None
             with contextlib.suppress(BrokenPipeError):

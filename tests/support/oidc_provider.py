@@ -24,6 +24,7 @@ from typing import Any, Self
 import requests
 from support.html_pages import Page
 from support.missing import missing
+from support.processes import end_politely
 
 FOLDER = Path(__file__).resolve().parent.parent / "e2e" / "oidc_provider"
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
@@ -157,12 +158,7 @@ class OidcProvider:
     def _end(self) -> None:
         if self._process is None:
             return
-        self._process.terminate()
-        try:
-            self._process.wait(TIMEOUT)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end_politely(self._process, TIMEOUT)
         with contextlib.suppress(BrokenPipeError):
             assert self._process.stdin is not None
             self._process.stdin.close()

@@ -6,12 +6,13 @@ until(lambda: not marked_processes(mark), "every process to end")
 """
 
 import os
+import subprocess
 import threading
 import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from support.agent_process import environment
 
@@ -30,6 +31,16 @@ def until(condition: Callable[[], Result], what: str, timeout: float = PATIENCE_
         assert time.monotonic() < deadline, f"waited {timeout:g} s in vain for {what}"
         pause.wait(0.05)
     return value
+
+
+def end_politely(process: "subprocess.Popen[Any]", patience: float = PATIENCE_S) -> None:
+    """SIGTERM, so that it can put things in order; SIGKILL if it has not ended `patience` seconds later."""
+    process.terminate()
+    try:
+        process.wait(patience)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def marked_environment(**changes: str) -> tuple[dict[str, str], str]:
