@@ -5,10 +5,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from support.agent_process import run, started
+from support.agent_process import PROGRAM, run, started, started_by
 from support.cloud import Cloud
 from support.home_assistant import entities
 from support.mosquitto import Mosquitto
+from support.ports import free_port
 from support.remote import DEVICE, Remote, options, pair
 
 TOPIC = f"homeassistant/device/{DEVICE}/config"
@@ -68,6 +69,20 @@ def test_a_device_appears_with_its_values_and_goes_again(
     # Whoever connects for the device, the agent or `forget`, shows the token as the broker is configured.
     connects = re.findall(rf"New client connected .* as {DEVICE} \(.*u'(.*)'\)", broker.log())
     assert len(connects) >= 3 and set(connects) == {f"fleet/{DEVICE}"}
+
+
+def test_forget_does_not_wait_for_ever(simulated: Cloud, broker: Mosquitto, tmp_path: Path) -> None:
+    words = options(simulated, broker, tmp_path)
+    with started("pair", *words) as agent:
+        pair(simulated, agent)
+        assert agent.end() == 0
+    port = free_port()
+    proxy = [*PROGRAM, "sim", "faultproxy", f"127.0.0.1:{broker.port}", "--port", str(port), "--json"]
+    with started_by([*proxy, "--fault", "hold-pubacks"]) as network:
+        network.wait_for("ready")
+        words += ["--set", f"mqtt.url=mqtt://127.0.0.1:{port}", "--set", "mqtt.unacknowledged=2s"]
+        answer = run("forget", *words)
+    assert answer.returncode == 5 and "the broker acknowledges nothing for 2 s" in answer.stderr
 
 
 def test_forget_says_what_is_missing(simulated: Cloud, broker: Mosquitto, tmp_path: Path) -> None:

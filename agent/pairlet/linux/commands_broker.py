@@ -1,10 +1,11 @@
 """Commands on what this device has left at the broker, and on what came from there."""
 
 import argparse
+import asyncio
 from typing import TYPE_CHECKING
 
 from .. import announcing, remote_settings
-from ..core.errors import BrokerError, ConfigError
+from ..core.errors import BrokerError, ConfigError, TransportError
 from ..core.homeassistant import discovery_topic
 from ..core.mqtt import Credentials, Message, is_failure
 from ..core.mqtt_reasons import reason_text
@@ -34,7 +35,8 @@ async def forget(arguments: argparse.Namespace, output: Output) -> int:
     ]
     mqtt, login = open_mqtt(config, joined.device), make_login(config, device_id)
     token = await agent.usable_token(Patience(TRIES))
-    await _clear(mqtt, login.credentials(token.access_token), topic_names)
+    limit_s = config.integer("mqtt.unacknowledged") / 1000
+    await _clear(mqtt, login.credentials(token.access_token), topic_names, limit_s)
     agent.ports.store.delete(announcing.STORED)
     output.event("forgotten", topic_names=topic_names)
     if not output.as_json:
@@ -42,17 +44,23 @@ async def forget(arguments: argparse.Namespace, output: Output) -> int:
     return 0
 
 
-async def _clear(mqtt: "Mqtt", credentials: Credentials, topic_names: list[str]) -> None:
-    """Raises TransportError, TlsError, and BrokerError for a topic that may not be published to."""
+async def _clear(mqtt: "Mqtt", credentials: Credentials, topic_names: list[str], limit_s: float) -> None:
+    """Raises TransportError, TlsError, and BrokerError for a topic that may not be published to.
+
+    `limit_s`: how long each message may go without acknowledgement.
+    """
     await mqtt.connect(credentials, None)
     try:
         for topic_name in topic_names:
             # A retained message without a payload is what removes one (MQTT 5 section 3.3.1.3).
-            reason_code = await mqtt.publish(Message(topic_name, b"", 1, True))
+            async with asyncio.timeout(limit_s):
+                reason_code = await mqtt.publish(Message(topic_name, b"", 1, True))
             if is_failure(reason_code):
                 raise BrokerError(
                     f"the broker does not clear {topic_name}: {reason_text(reason_code)}", reason_code
                 )
+    except TimeoutError:
+        raise TransportError(f"the broker acknowledges nothing for {limit_s:g} s") from None
     finally:
         await mqtt.disconnect()
 
