@@ -7,11 +7,31 @@ class PowerCut(BaseException):
     """The device is off from here on."""
 
 
+class Pause:
+    """`await Pause()` lets whoever drives the coroutine do something else before it goes on."""
+
+    def __await__(self):
+        yield
+
+    # As MicroPython has it.
+    __iter__ = __await__
+
+
+def finish(coroutine):
+    """Drive `coroutine` to its end, over all pauses."""
+    try:
+        while True:
+            coroutine.send(None)
+    except StopIteration:
+        pass
+
+
 class ModelLog:
     """The files of one stream by number, as the disk has them.
 
     `cut_after`: so many bytes and removals still reach the disk, then the power goes; None: it never does.
-    `room`: bytes that the disk takes in all; None: any number.
+    `room`: bytes that the disk takes in all; None: any number. `is_slow`: it says that it has done something
+    after a pause.
     """
 
     def __init__(self) -> None:
@@ -19,6 +39,7 @@ class ModelLog:
         self.cut_after: int | None = None
         self.room: int | None = None
         self.unreadable: list[int] = []
+        self.is_slow = False
         self.written = 0
         self.appends = 0
 
@@ -41,6 +62,8 @@ class ModelLog:
         self.files[number] = self.files.get(number, b"") + data[: min(taken, fits)]
         self.written += min(taken, fits)
         self.appends += 1
+        if self.is_slow:
+            await Pause()
         if taken < len(data):
             raise PowerCut
         if fits < len(data):
@@ -52,6 +75,8 @@ class ModelLog:
             if not self._left(1):
                 raise PowerCut
             self.files.pop(number, None)
+        if self.is_slow:
+            await Pause()
 
     def _left(self, wanted: int) -> int:
         if self.cut_after is None:

@@ -2,6 +2,7 @@
 
 import json
 
+from model_log import finish
 from outbox_device import HOUR, SECOND, WALL, Device, samples
 from pairlet.core.errors import StoreError
 from pairlet.core.outbox import EVENT, TELEMETRY, Bounds, Gap, Outbox
@@ -241,3 +242,66 @@ def test_numbers_far_beyond_32_bits():
     device.boot()
     kept = samples(device.send())
     assert kept == [(1 << 40) + index for index in range(len(kept))] and len(kept) >= 12
+
+
+def accounted(outbox, count, kept):
+    """Assert that each of `count` samples was kept or is lost with a word; return the losses by reason."""
+    gaps = {gap.reason: gap for gap in outbox.gaps() if gap.stream == TELEMETRY}
+    assert len(kept) + sum([gap.count for gap in gaps.values()]) == count
+    missing = [seq for seq in range(count) if seq not in kept]
+    ends = [gap.first for gap in gaps.values()] + [gap.last for gap in gaps.values()]
+    assert [min(ends), max(ends)] == [missing[0], missing[-1]] if missing else not ends
+    return gaps
+
+
+def test_what_waits_in_memory_is_thinned_before_anything_is_dropped():
+    # Without a disk, and with one that takes nothing any more.
+    for disk in (False, True):
+        for count in (60, 100, 300, 3000):
+            device = Device(Bounds(1 << 20, 4000, 7 * 24 * HOUR, 120 * SECOND, 500))
+            if disk:
+                device.disks[TELEMETRY].room = device.disks[EVENT].room = 0
+            else:
+                device.outbox = Outbox(4000)
+            for _ in range(count):
+                device.now += 10 * SECOND
+                device.outbox.add_sample(WALL + device.now, {"cpu": 12.5}, device.now)
+                if disk and device.now % (100 * SECOND) == 0:
+                    try:
+                        device.flush()
+                        raise AssertionError("nothing was said")
+                    except StoreError:
+                        pass
+            kept = samples(device.send())
+            gaps = accounted(device.outbox, count, kept)
+            assert ("thinned" in gaps) == (count >= 100) and ("no room" in gaps) == (count >= 3000), gaps
+            apart = [kept[at + 1] - kept[at] for at in range(len(kept) - 1)]
+            assert max(apart) <= 8 and sum(apart[:10]) >= sum(apart[10:20]) >= sum(apart[20:30])
+            assert kept[-1] == count - 1 and len(kept) > 30 and apart[-20:] == [1] * 20
+
+
+def test_events_are_not_thinned_in_memory():
+    outbox = Outbox(80000)
+    for _ in range(300):
+        outbox.add_event(WALL, "door", {"open": True}, 0)
+    assert {gap.reason for gap in outbox.gaps()} == {"no room"}
+    kept = []
+    while (record := outbox.next(0)) is not None:
+        kept.append(record.seq)
+    doors = [seq for seq in kept if seq < 300]
+    assert doors == list(range(doors[0], 300)) and len(doors) > 100
+
+
+def test_what_is_on_its_way_to_the_disk_is_not_lost_from_memory():
+    device = Device(Bounds(1 << 20, 4000, 7 * 24 * HOUR, 120 * SECOND, 500))
+    for _ in range(30):
+        device.outbox.add_sample(WALL, {"cpu": 12.5}, 0)
+    device.disks[TELEMETRY].is_slow = True
+    flush = device.outbox.flush()
+    flush.send(None)  # the disk has it, and has not answered yet
+    for _ in range(100):
+        device.outbox.add_sample(WALL, {"cpu": 12.5}, 0)
+    device.disks[TELEMETRY].is_slow = False
+    finish(flush)
+    device.flush()
+    accounted(device.outbox, 130, samples(device.send()))

@@ -115,6 +115,14 @@ class Backlog:
             segment.count = 0
         self._missed = []
 
+    def at_once(self, entries: "list[Entry]") -> "list[Entry]":
+        """Those of `entries` that store() is to write first."""
+        size = count = 0
+        while count < len(entries) and size < self._most_at_once:
+            size += len(entries[count][1])
+            count += 1
+        return entries[:count]
+
     async def store(
         self,
         mark: int,
@@ -124,42 +132,40 @@ class Backlog:
         now: int,
         accounted: int,
         entries: "list[Entry]",
-    ) -> int:
-        """Write a note and as many of `entries` as are written at once; return how many. Raises StoreError.
+    ) -> None:
+        """Write a note and `entries`. Raises StoreError.
 
         When it returns no power cut takes them away. See segments.py for what is noted.
         """
-        frames = []
-        size = 0
-        for seq, payload, _ in entries:
-            if size >= self._most_at_once:
-                break
-            frames.append(frame(seq, payload))
-            size += len(frames[-1])
+        frames = b"".join([frame(entry[0], entry[1]) for entry in entries])
         segments = self.segments
         segment = segments[-1] if self._open else None
         before: list[int] = []
-        is_old = now - self._began_at > self._longest_ms
-        if segment is None or segment.size + size > self._segment_bytes or is_old or reserved > self._limit:
+        is_done = now - self._began_at > self._longest_ms or reserved > self._limit
+        if segment is None or segment.size + len(frames) > self._segment_bytes or is_done:
             self._began_at = now
             segment = self._begin(accounted, reserved)
             if segments:
                 before = [segments[-1].number, segments[-1].size, segments[-1].records]
         note = [accounted, reserved, wall, lost, before, []]
-        data = frame(mark, json.dumps(note).encode()) + b"".join(frames)
+        data = frame(mark, json.dumps(note).encode()) + frames
         # Until it has gone well nobody knows what the file ends with.
         self._open = False
-        await self._write(segment, data)
+        try:
+            await self.log.append(segment.number, data)
+        except StoreError:
+            if not segment.size:
+                self.stale.append(segment.number)
+            raise
+        segment.size += len(data)
         segment.wall = wall
         segment.written_at = now
-        taken = len(frames)
-        segment.records += taken
+        segment.records += len(entries)
         if segment not in segments:
             segments.append(segment)
         self._open = True
         self.mark = mark
-        self.next_number = entries[taken - 1][0] + 1 if taken else max(self.next_number, accounted)
-        return taken
+        self.next_number = entries[-1][0] + 1 if entries else max(self.next_number, accounted)
 
     def _begin(self, accounted: int, reserved: int) -> Segment:
         segments = self.segments
@@ -179,29 +185,17 @@ class Backlog:
         self.segments[-1].count += count
         self.unread += count
 
-    async def _write(self, segment: Segment, data: bytes) -> None:
-        try:
-            await self.log.append(segment.number, data)
-        except StoreError:
-            if not segment.size:
-                self.stale.append(segment.number)
-            raise
-        segment.size += len(data)
-
     def drop_oldest(self) -> "tuple[int, int]":
         """Let go of the oldest segment; return how many records are lost with it, and what number follows.
 
         The file goes with the next remove_done().
         """
-        segment = self.segments.pop(0)
-        if self.reader is not None and self.reader.segment is segment:
-            self.reader = None
-        self.unread -= segment.count
-        self._done.append(segment.number)
+        count = self.segments[0].count
+        self.replace(0, 1, [])
         if not self.segments:
             self._open = False
-            return segment.count, self.next_number
-        return segment.count, self.segments[0].first
+            return count, self.next_number
+        return count, self.segments[0].first
 
     async def remove_done(self) -> None:
         """Remove the files of which nothing is wanted any more. Raises StoreError."""
@@ -217,13 +211,11 @@ class Backlog:
             await self.log.remove(self.stale)
             self.stale = []
 
-    def replaced(self, index: int, merged: Segment) -> None:
-        """The two segments at `index` went into `merged`; nothing of them was read."""
-        for segment in self.segments[index : index + 2]:
+    def replace(self, begin: int, end: int, others: "list[Segment]") -> None:
+        """Have `others`, whose records are counted, in the place of the segments from `begin` to `end`."""
+        for segment in self.segments[begin:end]:
             self._done.append(segment.number)
             self.unread -= segment.count
             if self.reader is not None and self.reader.segment is segment:
                 self.reader = None
-        merged.count = merged.records
-        self.unread += merged.count
-        self.segments = self.segments[:index] + [merged] + self.segments[index + 2 :]
+        self.segments = self.segments[:begin] + others + self.segments[end:]

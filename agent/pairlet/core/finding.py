@@ -6,7 +6,7 @@ Apart from the rest, so that a board can forget it then.
 import json
 
 from .errors import StoreError
-from .segments import APART, SPAN, Reader, Segment, limit
+from .segments import APART, Reader, Segment, limit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +44,6 @@ class Found:
         self.lost: Gaps = {}
         self.highest = -1
         self.torn = False
-        self._is_bare = False  # the newest file has no note that can be read
         self.trouble: StoreError | None = None
         newer: Segment | None = None
         before: list[int] = []
@@ -64,7 +63,10 @@ class Found:
                 # Torn when it was begun; or it went into the one that is there, before it could be removed.
                 self.useless.append(number)
                 continue
-            if newer is not None:
+            if newer is None:
+                if self.note is None:
+                    hidden = max(hidden, number)
+            else:
                 segment.wall = newer.wall
                 # One that was not there for whoever began the newer one could not be read then.
                 if before and before[0] | APART - 1 > number | APART - 1:
@@ -79,25 +81,23 @@ class Found:
         self._forget_done()
 
     def _take_note(self, hidden: int) -> None:
-        """Take over what the newest note says. `hidden`: the newest segment if it can't be read, or -1."""
+        """Take over what the newest note says. `hidden`: the newest segment if it is not readable, or -1."""
         note = self.note
         if note is not None:
             self.next = max(self.next, note.accounted)
             self.reserved = note.reserved
             self.lost = note.lost
-        last = self.segments[-2:]
-        if hidden < 0 and last and self._is_bare:
-            hidden = last.pop().number
+        newest = hidden
+        if hidden < 0 and self.segments:
+            newest = self.segments[-1].number
+        older = [segment for segment in self.segments if segment.number < newest]
+        self.limit = limit(newest, older[-1] if older else None)
         if hidden >= 0:
             # What it reserved must not come again.
-            self.reserved = max(self.reserved, limit(hidden, last[-1] if last else None))
+            self.reserved = max(self.reserved, self.limit)
             self.torn = True
-            if not last:
+            if not older:
                 self.highest += (hidden // APART + 1) * APART
-        elif len(last) > 1:
-            self.limit = last[0].reserved + SPAN
-        elif last and self.trouble is None:
-            self.limit = limit(last[0].number, None)
 
     def _look(self, segment: Segment, before: "list[int]") -> "Note | None":
         """The note that `segment` begins with; fill in its figures. Its size is 0 if it is of no use."""
@@ -121,7 +121,6 @@ class Found:
         if not self.segments:
             self.torn = segment.size < size
             self.next = following
-            self._is_bare = newest is None
         if self.note is None:
             self.note = newest
         return head

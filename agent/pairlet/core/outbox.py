@@ -86,11 +86,11 @@ class Outbox:
         bounds = self._bounds[name]
         backlog = None
         if logs is not None:
-            segment = min(max(bounds.disk_bytes // 64, 4096, _SMALLEST_SEGMENT), _LARGEST_SEGMENT)
+            segment = min(max(bounds.disk_bytes // 64, 4096), _LARGEST_SEGMENT)
             segment = max(min(segment, bounds.disk_bytes // 4), _SMALLEST_SEGMENT)
             try:
                 backlog = Backlog(logs(name), segment, bounds.age_ms // 8, min(max(segment // 4, 512), 16384))
-                self._trouble, backlog.trouble = backlog.trouble or self._trouble, None
+                self._trouble = backlog.trouble or self._trouble
             except StoreError as error:
                 self._trouble = error  # it goes on in memory, and flush() says why
         return Stream(name, bounds.memory_bytes, backlog, name == TELEMETRY)

@@ -24,6 +24,8 @@ _RESERVED = 256
 _MOST_RESERVED = 65536
 _FAST_MS = 30000
 _ALL = 1 << 62
+# Longer than two segments take to become one.
+_MERGING_MS = 60000
 
 
 def join_gap(gaps: "Gaps", reason: str, count: int, first: int, last: int) -> None:
@@ -44,7 +46,7 @@ class Stream:
 
     def __init__(self, name: str, most_bytes: int, backlog: "Backlog | None", thins: bool):
         self.name = name
-        self._thins = thins
+        self._thins = self._merges = thins
         self.seq = 0  # of the next record
         self.undated = False  # whether a payload without a time may be in memory
         self.lost: Gaps = {}  # what P/event has still to tell
@@ -54,6 +56,7 @@ class Stream:
         # In memory: what waits, what is to be sent again, and what is under way, by number.
         self._queue: list[Entry] = []
         self._bytes = 0
+        self._writing = 0  # what waits and has a lower number is being written
         self._again: list[Entry] = []
         self._under_way: dict[int, Entry] = {}
         self._cursor = 0  # above all that were handed out
@@ -68,12 +71,12 @@ class Stream:
             self._start(backlog)
 
     def _start(self, backlog: "Backlog") -> None:
-        self.seq = self._reserved = max(backlog.reserved, backlog.next_number)
-        self._stored = self.seq
         self._cursor = backlog.mark
         self.lost = backlog.lost
-        if self.seq > backlog.next_number:
-            self.lose(RESTART, self.seq - backlog.next_number, backlog.next_number, self.seq - 1)
+        following = backlog.next_number
+        self.seq = self._reserved = self._stored = max(backlog.reserved, following)
+        if self.seq > following:
+            self.lose(RESTART, self.seq - following, following, self.seq - 1)
         for count, first, last in backlog.vanished:
             self.lose(UNREADABLE, count, first, last)
 
@@ -152,7 +155,7 @@ class Stream:
 
     def interrupted(self) -> None:
         """What is under way is sent again, before anything else, in order."""
-        under_way = sorted(self._under_way.values(), key=_number)
+        under_way = sorted(self._under_way.values())
         self._again = [(seq, as_historical(payload), at) for seq, payload, at in under_way] + self._again
         self._under_way = {}
 
@@ -200,21 +203,21 @@ class Stream:
             return
         wall = 0 if wall_ms is None else wall_ms // 1000
         await backlog.remove_stale()
-        self._forget_old(now, wall, bounds.age_ms)
+        self._forget_old(backlog, now, wall, bounds.age_ms)
         due = self._records_due(now, bounds.flush_ms, bounds.flush_records)
         entries = [] if only_due and (due is None or due > now) else self._unstored()
         size = sum([len(entry[1]) for entry in entries])
         while backlog.size + size > bounds.disk_bytes and len(backlog.segments) > 1:
-            if not await self._thin(now, wall, reported):
-                self._drop(NO_ROOM)
+            if not await self._thin(backlog, now, wall, reported):
+                self._drop(backlog, NO_ROOM)
         if entries or final or self.due(now, 0, 1 << 30) is not None:
             last = entries[-1][0] if entries else -1
-            await self._store(entries, now, wall, reported, final)
+            await self._store(backlog, entries, now, wall, reported, final)
             while self._stored <= last and (entries := self._unstored()):
-                await self._store(entries, now, wall, reported, final)
+                await self._store(backlog, entries, now, wall, reported, final)
             if final and last >= 0:
                 # What was acknowledged between them is not lost either: all numbers are accounted for.
-                await self._store([], now, wall, reported, final)
+                await self._store(backlog, [], now, wall, reported, final)
         await backlog.remove_done()
 
     def is_stored(self, seq: int) -> bool:
@@ -232,14 +235,18 @@ class Stream:
         if self._again or self._under_way:
             found = [entry for entry in self._again if entry[0] >= self._stored]
             found += [entry for entry in self._under_way.values() if entry[0] >= self._stored]
-            found.sort(key=_number)
+            found.sort()
         return found + self._queue[:most]
 
     async def _store(
-        self, entries: "list[Entry]", now: int, wall: int, reported: "Gaps", final: bool = False
+        self,
+        backlog: "Backlog",
+        entries: "list[Entry]",
+        now: int,
+        wall: int,
+        reported: "Gaps",
+        final: bool = False,
     ) -> None:
-        backlog = self._backlog
-        assert backlog is not None
         reserved = self._reserved
         if final:
             reserved = self.seq
@@ -255,16 +262,20 @@ class Stream:
             join_gap(lost, reason, *reported[reason])
         mark = self._mark()
         dirty_since, self._dirty_since = self._dirty_since, None
+        entries = backlog.at_once(entries)
+        self._writing = entries[-1][0] + 1 if entries else 0
         try:
-            taken = await backlog.store(mark, reserved, lost, wall, now, accounted, entries)
+            await backlog.store(mark, reserved, lost, wall, now, accounted, entries)
         except StoreError:
             # Without a disk it goes on in memory; numbers may come again after a restart then.
             self._reserved = _ALL
             self._dirty_since = now if dirty_since is None else dirty_since
             raise
+        finally:
+            self._writing = 0
         self._reserved = reserved
-        if taken:
-            self._forget_stored(entries[:taken])
+        if entries:
+            self._forget_stored(backlog, entries)
 
     def _handed_out(self) -> "list[int]":
         return list(self._under_way) + [entry[0] for entry in self._again]
@@ -273,9 +284,7 @@ class Stream:
         """All below it are done with."""
         return max(self._floor, min([self._cursor] + self._handed_out()))
 
-    def _forget_stored(self, entries: "list[Entry]") -> None:
-        backlog = self._backlog
-        assert backlog is not None
+    def _forget_stored(self, backlog: "Backlog", entries: "list[Entry]") -> None:
         self._stored = entries[-1][0] + 1
         backlog.handed_over(len([entry for entry in entries if entry[0] >= self._cursor]))
         queue = self._queue
@@ -285,9 +294,7 @@ class Stream:
             count += 1
         self._queue = queue[count:]
 
-    def _forget_old(self, now: int, wall: int, age_ms: int) -> None:
-        backlog = self._backlog
-        assert backlog is not None
+    def _forget_old(self, backlog: "Backlog", now: int, wall: int, age_ms: int) -> None:
         while backlog.segments:
             oldest = backlog.segments[0]
             if oldest.written_at is not None:
@@ -298,11 +305,9 @@ class Stream:
                 return
             if age <= age_ms:
                 return
-            self._drop(TOO_OLD)
+            self._drop(backlog, TOO_OLD)
 
-    def _drop(self, reason: str) -> None:
-        backlog = self._backlog
-        assert backlog is not None
+    def _drop(self, backlog: "Backlog", reason: str) -> None:
         first = max(self._mark(), backlog.segments[0].first)
         count, following = backlog.drop_oldest()
         self._cursor = max(self._cursor, following)
@@ -313,38 +318,43 @@ class Stream:
             self.lose(reason, count, first, max(first, following - 1))
         self.touch(0)
 
-    async def _thin(self, now: int, wall: int, reported: "Gaps") -> bool:
-        backlog = self._backlog
-        if backlog is None or not self._thins:
+    async def _thin(self, backlog: "Backlog", now: int, wall: int, reported: "Gaps") -> bool:
+        if not self._merges:
             return False
-        from .thinning import excess, pair, thin  # rare: a device that is away for long
+        from .thinning import pair, thin  # rare: a device that is away for long
 
-        segments = backlog.segments
-        index = pair(segments)
-        if index is None:
+        found = pair(backlog.segments)
+        if found is None:
             return False
-        self.lose(THINNED, excess(segments, index), segments[index].first, segments[index + 2].first - 1)
-        await self._store([], now, wall, reported)
+        index, count, first, last = found
+        noted = dict(reported)
+        join_gap(noted, THINNED, count, first, last)
+        backlog.again_at = now + _MERGING_MS  # what is being merged must not be read
         try:
-            await thin(backlog, index, self._reserved)
-        except StoreError:
-            self._thins = False
+            await self._store(backlog, [], now, wall, noted)
+            try:
+                await thin(backlog, index, self._reserved)
+                self.lose(THINNED, count, first, last)
+            except StoreError:
+                self._merges = False
+        finally:
+            backlog.again_at = 0
         return True
 
     def _unreadable(self, count: int, first: int, last: int) -> None:
         self.lose(UNREADABLE, count, first, last)
 
     def _make_room(self) -> None:
-        """Drop the oldest that wait in memory, but never the newest; some at once, as each time is told."""
-        queue = self._queue
-        count, first, last = 0, queue[0][0], 0
-        while self._bytes > self._most_bytes - self._most_bytes // 8 and len(queue) > 1:
-            last, payload, _ = queue.pop(0)
-            self._bytes -= len(payload)
-            count += 1
-        if count:
-            self.lose(NO_ROOM, count, first, last)
+        """Let go of old ones that wait in memory; of some at once, as each time is told."""
+        from .thinning import room  # rare: a disk that takes nothing, or none
 
-
-def _number(entry: "Entry") -> int:
-    return entry[0]
+        queue, most = self._queue, self._most_bytes
+        first = 0
+        while queue[first][0] < self._writing:
+            first += 1  # they are on their way to the disk
+        kept, thinned, dropped = room(queue[first:], self._bytes - most + most // 8, self._thins)
+        self._queue = queue[:first] + kept
+        for reason, gone in ((THINNED, thinned), (NO_ROOM, dropped)):
+            if gone:
+                self._bytes -= sum([len(entry[1]) for entry in gone])
+                self.lose(reason, len(gone), min(gone)[0], max(gone)[0])

@@ -1,4 +1,7 @@
-"""Room on the disk without losing all of a time: two segments become one with every second record."""
+"""Room without losing all of a time: of old records every second goes, up to three times.
+
+On the disk two segments become one; in memory the older half of what waits gets thinner.
+"""
 
 import json
 
@@ -8,12 +11,37 @@ from .segments import APART, Reader, Segment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .backlog import Backlog
+    from .backlog import Backlog, Entry
 
 # How often a record's neighbours may go: of eight one is left.
 _LEVELS = 3
-# What is written at once.
-_PIECE = 16384
+
+
+def room(entries: "list[Entry]", size: int, thins: bool) -> "tuple[list[Entry], list[Entry], list[Entry]]":
+    """Make room for `size` bytes among what waits in memory; return what stays, was thinned, and had to go.
+
+    The newest stays, whatever its size.
+    """
+    thinned = []
+    count = len(entries) // 2
+    apart = 1
+    while thins and size > 0 and apart < 1 << _LEVELS:
+        apart *= 2
+        kept: list[Entry] = []
+        for index in range(count):
+            entry = entries[index]
+            if kept and entries[index + 1][0] - kept[-1][0] <= apart:
+                thinned.append(entry)
+                size -= len(entry[1])
+            else:
+                kept.append(entry)
+        entries = kept + entries[count:]
+        count = len(kept)
+    count = 0
+    while size > 0 and count < len(entries) - 1:
+        size -= len(entries[count][1])
+        count += 1
+    return entries[count:], thinned, entries[:count]
 
 
 def level(segment: Segment) -> int:
@@ -21,25 +49,22 @@ def level(segment: Segment) -> int:
     return segment.number & APART - 1
 
 
-def pair(segments: "list[Segment]") -> "int | None":
+def pair(segments: "list[Segment]") -> "tuple[int, int, int, int] | None":
     """Where in `segments` the two are that are to be thinned next: of the older half, and not yet read.
 
-    None: there are none, and the oldest has to go.
+    With how many records go, of which numbers. None: there are none, and the oldest has to go.
     """
     best, best_level = None, _LEVELS
     for index in range(len(segments) // 2 - 1):
         one, other = segments[index], segments[index + 1]
-        if one.count < one.records or other.count < other.records or one.count + other.count < 2:
+        count = one.count + other.count
+        if count < one.records + other.records or count < 2:
             continue
         found = max(level(one), level(other))
         if found < best_level:
-            best, best_level = index, found
+            best_level = found
+            best = (index, count // 2, one.first, segments[index + 2].first - 1)
     return best
-
-
-def excess(segments: "list[Segment]", index: int) -> int:
-    """How many records go when the two at `index` are thinned."""
-    return (segments[index].count + segments[index + 1].count) // 2
 
 
 async def thin(backlog: "Backlog", index: int, reserved: int) -> None:
@@ -64,18 +89,13 @@ async def thin(backlog: "Backlog", index: int, reserved: int) -> None:
         previous = backlog.segments[index - 1]
         before = [previous.number, previous.size, previous.records]
     note = json.dumps([one.first, reserved, merged.wall, {}, before, [size, len(frames)]])
-    data = frame(backlog.mark, note.encode())
-    merged.records = len(frames)
+    data = frame(backlog.mark, note.encode()) + b"".join(frames)
+    merged.records = merged.count = len(frames)
     try:
-        for piece in frames:
-            data += piece
-            if len(data) >= _PIECE:
-                await backlog.log.append(merged.number, data)
-                merged.size += len(data)
-                data = b""
         await backlog.log.append(merged.number, data)
     except StoreError:
         backlog.stale.append(merged.number)
         raise
     merged.size += len(data)
-    backlog.replaced(index, merged)
+    backlog.replace(index, index + 2, [merged])
+    backlog.unread += merged.count
