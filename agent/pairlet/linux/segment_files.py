@@ -49,12 +49,18 @@ class SegmentFolder:
         make_folder(self.path)
         path = os.path.join(self.path, ".lock")
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        if not flock(descriptor):
+        try:
+            if not flock(descriptor):
+                raise StoreError(
+                    f"another process keeps its samples in {ascii(self.path)}",
+                    "Stop the other one: what this one measures is kept in memory only.",
+                )
+            # One that was killed may have left names that are not on the disk yet: to the files behind them
+            # is appended as if they were.
+            sync_folder(self.path)
+        except BaseException:
             os.close(descriptor)
-            raise StoreError(
-                f"another process keeps its samples in {ascii(self.path)}",
-                "Stop the other one: what this one measures is kept in memory only.",
-            )
+            raise
         self._lock = descriptor
 
     def close(self) -> None:
@@ -113,8 +119,9 @@ class SegmentFiles:
 
     async def remove(self, numbers: list[int]) -> None:
         """Remove the segments, the oldest first. Raises StoreError."""
-        if self._reading is not None and self._reading[0] in numbers:
-            self.stop_reading()
+        with told("clean up", self._prefix + "*"):
+            if self._reading is not None and self._reading[0] in numbers:
+                self.stop_reading()
         await self._folder.work(lambda: self._remove(sorted(numbers)))
 
     def _append(self, path: str, data: bytes) -> None:
@@ -153,6 +160,6 @@ class SegmentFiles:
 
     def stop_reading(self) -> None:
         """Close the segment that was read last; the next read opens it again."""
-        if self._reading is not None:
-            os.close(self._reading[1])
-            self._reading = None
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            os.close(reading[1])  # also if that reports a fault

@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import itertools
 import os
 import shutil
 import signal
@@ -12,7 +11,6 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pairlet.device as device_module
 import pytest
@@ -22,6 +20,7 @@ from pairlet.linux.commands import Joined
 from pairlet.linux.options import parser
 from pairlet.linux.output import Output
 from pairlet.linux.store import FileStore
+from support.system_calls import Disk, Faults
 
 OLD, NEW = b"old " * 700, b"new " * 900
 WAIT_S = 30
@@ -179,34 +178,6 @@ class TestFiles:
         assert len(names(tmp_path)) == 3  # no empty place was left behind
 
 
-class Faults:
-    """The system calls of a FileStore, counted and recorded; number `fails_at` fails with `error`."""
-
-    CALLS = ("open", "write", "fsync", "replace", "close", "unlink", "fstat")
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, fails_at: int = -1, error: int = errno.EIO):
-        self.count = 0
-        self.open = 0
-        self._fails_at, self._error = fails_at, error
-        for name in self.CALLS:
-            monkeypatch.setattr(store_module.os, name, self._faulty(name, getattr(os, name)))
-        monkeypatch.setattr(store_module.fcntl, "flock", self._faulty("flock", store_module.fcntl.flock))
-
-    def _faulty(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            self.count += 1
-            # A file is closed even if close() reports a fault: close(2), "Dealing with error returns".
-            result = real(*args, **kwargs) if name == "close" else None
-            self.open -= name == "close"
-            if self.count == self._fails_at:
-                raise OSError(self._error, os.strerror(self._error))
-            result = real(*args, **kwargs) if name != "close" else result
-            self.open += name == "open"
-            return result
-
-        return call
-
-
 def steps_of(act: Callable[[FileStore], object], folder: Path) -> int:
     """How many system calls `act` makes when all goes well."""
     with pytest.MonkeyPatch.context() as patch:
@@ -311,95 +282,6 @@ class TestRealDisk:
                 use()
             assert "read-only" in caught.value.advice
         assert store.load("refresh") == OLD
-
-
-class Disk:
-    """What may be on a disk after a power cut, from the system calls that came before it.
-
-    Data that was not synced may be there whole, in part, or not at all. Names (made, renamed, removed)
-    that were not synced may each be there or not; those that were synced are.
-    """
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path):
-        self.folder = str(folder)
-        self.journal: list[tuple[Any, ...]] = []
-        self._files: dict[int, str] = {}  # descriptor: the path it was opened with
-        real_open, real_write, real_fsync, real_replace, real_unlink, real_close = (
-            os.open, os.write, os.fsync, os.replace, os.unlink, os.close,
-        )  # fmt: skip
-
-        def record_open(path: Any, flags: int, *rest: Any) -> int:
-            descriptor = real_open(path, flags, *rest)
-            self._files[descriptor] = str(path)
-            if flags & os.O_CREAT:
-                self.journal.append(("create", str(path)))
-            return descriptor
-
-        def record_write(descriptor: int, data: Any) -> int:
-            written = real_write(descriptor, data)
-            self.journal.append(("write", self._files[descriptor], bytes(data[:written])))
-            return written
-
-        def record_fsync(descriptor: int) -> None:
-            real_fsync(descriptor)
-            self.journal.append(("fsync", self._files[descriptor]))
-
-        def record_replace(old: Any, new: Any) -> None:
-            real_replace(old, new)
-            self.journal.append(("rename", str(old), str(new)))
-
-        def record_unlink(path: Any) -> None:
-            real_unlink(path)
-            self.journal.append(("unlink", str(path)))
-
-        def record_close(descriptor: int) -> None:
-            self._files.pop(descriptor, None)
-            real_close(descriptor)
-
-        for name, record in (
-            ("open", record_open), ("write", record_write), ("fsync", record_fsync),
-            ("replace", record_replace), ("unlink", record_unlink), ("close", record_close),
-        ):  # fmt: skip
-            monkeypatch.setattr(store_module.os, name, record)
-
-    def outcomes(self, length: int, before: dict[str, bytes]) -> Iterator[dict[str, bytes]]:
-        """Every content of the folder (path: bytes) that a cut after `length` calls may leave."""
-        steps = self.journal[:length]
-        last_sync = max((at for at, step in enumerate(steps) if step == ("fsync", self.folder)), default=-1)
-        loose = [at for at, step in enumerate(steps) if step[0] not in ("write", "fsync") and at > last_sync]
-        for kept in itertools.product((True, False), repeat=len(loose)):
-            lost = {at for at, stays in zip(loose, kept, strict=True) if not stays}
-            for share in (0.0, 0.5, 1.0):  # how much of unsynced data made it
-                yield self._replay(steps, lost, share, before)
-
-    def _replay(
-        self, steps: list[tuple[Any, ...]], lost: set[int], share: float, before: dict[str, bytes]
-    ) -> dict[str, bytes]:
-        inodes: dict[str, list[bytes]] = {path: [data, data] for path, data in before.items()}
-        named = dict(inodes)  # what the disk's folder says; inodes follows what the process sees
-        for at, step in enumerate(steps):
-            kind, path = step[0], step[1]
-            if kind == "create":
-                inodes[path] = [b"", b""]  # synced data, all data
-                if at not in lost:
-                    named[path] = inodes[path]
-            elif kind == "write":
-                inodes[path][1] += step[2]
-            elif kind == "fsync" and path in inodes:
-                inodes[path][0] = inodes[path][1]
-            elif kind == "rename":
-                inodes[step[2]] = inodes.pop(path)
-                if at not in lost:
-                    named.pop(path, None)
-                    named[step[2]] = inodes[step[2]]
-            elif kind == "unlink":
-                inodes.pop(path, None)
-                if at not in lost:
-                    named.pop(path, None)
-        return {
-            path: synced + data[len(synced) :][: int(share * (len(data) - len(synced)))]
-            for path, (synced, data) in named.items()
-        }
 
 
 @pytest.mark.parametrize(("name", "act", "allowed"), ACTS, ids=[act[0] for act in ACTS])
