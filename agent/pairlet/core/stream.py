@@ -24,8 +24,6 @@ _RESERVED = 256
 _MOST_RESERVED = 65536
 _FAST_MS = 30000
 _ALL = 1 << 62
-# Longer than two segments take to become one.
-_MERGING_MS = 60000
 
 
 def join_gap(gaps: "Gaps", reason: str, count: int, first: int, last: int) -> None:
@@ -210,6 +208,8 @@ class Stream:
         while backlog.size + size > bounds.disk_bytes and len(backlog.segments) > 1:
             if not await self._thin(backlog, now, wall, reported):
                 self._drop(backlog, NO_ROOM)
+            elif entries:
+                entries = self._unstored()  # some of them may be gone meanwhile
         if entries or final or self.due(now, 0, 1 << 30) is not None:
             last = entries[-1][0] if entries else -1
             await self._store(backlog, entries, now, wall, reported, final)
@@ -329,7 +329,7 @@ class Stream:
         index, count, first, last = found
         noted = dict(reported)
         join_gap(noted, THINNED, count, first, last)
-        backlog.again_at = now + _MERGING_MS  # what is being merged must not be read
+        backlog.again_at = _ALL  # what is being merged must not be read
         try:
             await self._store(backlog, [], now, wall, noted)
             try:
@@ -337,6 +337,7 @@ class Stream:
                 self.lose(THINNED, count, first, last)
             except StoreError:
                 self._merges = False
+            await backlog.remove_done()  # before the next two take room beside these
         finally:
             backlog.again_at = 0
         return True
