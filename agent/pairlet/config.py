@@ -34,17 +34,22 @@ SETTINGS = {
     "oauth.introspection_endpoint": Setting(ADDRESS, None, "wins over the server's metadata"),
     "oauth.client_id": Setting(TEXT, None, "who this kind of device is to the server"),
     "oauth.client_secret_file": Setting(TEXT, None, "a file that holds the client secret, and nothing else"),
-    "oauth.client_secret_credential": Setting(TEXT, None, "a systemd credential that holds it instead"),
-    "oauth.client_secret_env": Setting(TEXT, None, "an environment variable that holds it instead"),
-    "oauth.client_auth": Setting(TEXT, None, "none, client_secret_basic or client_secret_post"),
+    "oauth.client_secret_credential": Setting(TEXT, None, "a systemd credential with it"),
+    "oauth.client_secret_env": Setting(TEXT, None, "an environment variable with it"),
+    "oauth.client_auth": Setting(TEXT, None, "as the client is registered"),
+    "oauth.client_key_file": Setting(TEXT, None, "the client's private key, PEM or JWK"),
+    "oauth.client_key_credential": Setting(TEXT, None, "as client_secret_credential"),
+    "oauth.client_key_env": Setting(TEXT, None, "as client_secret_env"),
+    "oauth.client_key_id": Setting(TEXT, None, "its kid"),
+    "oauth.client_certificate_file": Setting(TEXT, None, "PEM"),
+    "oauth.token_endpoint_auth_signing_alg": Setting(TEXT, None, "such as ES256"),
+    "oauth.assertion_audience": Setting(TEXT, None, "the issuer unless set"),
     "oauth.grant": Setting(TEXT, "device_code", "how the device gets its token"),
     "oauth.scope": Setting(TEXT, "", "what to ask for, separated by spaces"),
     "oauth.resource": Setting(
         RESOURCES, None, "what the token is for: one absolute URI or a list (RFC 8707)"
     ),
-    "oauth.audience": Setting(
-        TEXT, None, "what the token is for, to servers that have a parameter of that name"
-    ),
+    "oauth.audience": Setting(TEXT, None, "the same for servers that call it so"),
     "oauth.extra": Setting(TABLE, None, "further parameters of the request that a person decides about"),
     "oauth.token_extra": Setting(TABLE, None, "further parameters of each token request"),
     "oauth.redirect_uri": Setting(TEXT, None, "where a browser here brings the answer"),
@@ -97,7 +102,6 @@ SETTINGS = {
 
 CHOICES = {
     "oauth.grant": ("device_code", "authorization_code", "client_credentials"),
-    "oauth.client_auth": ("none", "client_secret_basic", "client_secret_post"),
     "mqtt.version": ("auto", "5", "3.1.1"),
     "mqtt.token_in": ("password", "username", "enhanced"),
     "pairing.start": ("always", "prompt"),
@@ -209,17 +213,16 @@ def _refuse_grant(grant: object, where: str) -> None:
     if grant == "implicit":
         raise ConfigError(
             where
-            + ": the implicit grant puts the access token into an address, where histories, logs and other "
-            + "pages read it: it must not be used any more (RFC 9700 section 2.1.2)",
+            + ": the implicit grant puts the access token into an address, where others read it: it must not "
+            + "be used any more (RFC 9700 section 2.1.2)",
             "Set oauth.grant to authorization_code where the device has a browser, else to device_code.",
         )
     if grant == "password":
         raise ConfigError(
             where
-            + ": the password grant hands a person's password to the device, and shuts out passkeys and "
-            + "second factors: it must not be used (RFC 9700 section 2.4)",
-            "Set oauth.grant to device_code, to authorization_code where the device has a browser, or to "
-            "client_credentials for an account of the device's own.",
+            + ": the password grant hands a person's password to the device, and shuts out passkeys: it must "
+            + "not be used (RFC 9700 section 2.4)",
+            "Set oauth.grant to device_code, or to client_credentials for an account of the device's own.",
         )
 
 

@@ -39,7 +39,8 @@ async def find_metadata(
         return ServerMetadata(None, configured)
     begun = [] if unfinished is None else unfinished
     if not begun:
-        begun.append(Discovery(issuer, entropy.random_bytes(4), insecure_http))
+        mutual_tls = config.text("oauth.client_auth").endswith("tls_client_auth")
+        begun.append(Discovery(issuer, entropy.random_bytes(4), insecure_http, mutual_tls))
     discovery = begun[0]
     if discovery.state == ASKING:
         discovery.transport_failed(clock.now())  # the exchange was cut short

@@ -13,6 +13,7 @@ from pairlet.core.device_grant import DeviceGrant
 from pairlet.core.discovery import Discovery
 from pairlet.core.refresh_grant import RefreshGrant
 from pairlet.core.revocation import Revocation
+from pairlet.linux.commands_client import CLIENT_AUTH
 from pairlet.linux.health.metrics import exposition
 from pairlet.linux.sensors.system import GROUPS, SystemSensors
 from pairlet.linux.standing.facts import Facts
@@ -91,9 +92,15 @@ def test_the_configurations_are_ones_that_work():
 def test_the_grants_and_the_browsers_are_the_ones_there_are():
     for name, default in (("grant", "device_code"), ("browser", "auto")):
         assert SETTINGS["oauth." + name].default == default
-    section = README.read_text().split("## Grants\n")[1].split("\n## ")[0]
+    section = README.read_text().split("## Grants\n")[1].split("\n### ")[0]
     grants = re.findall(r"^\| `(\w+)` .*\(RFC|^\| `(device_code)`", section, re.MULTILINE)
     assert {one or other for one, other in grants} == set(CHOICES["oauth.grant"])
+
+
+def test_the_ways_to_authenticate_are_the_ones_there_are():
+    section = README.read_text().split("### How the client proves who it is\n")[1].split("\n### ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    assert re.findall(r"`(\w+)`", " ".join(rows)) == list(CLIENT_AUTH)
 
 
 def test_the_events_of_a_sign_in_have_the_fields_that_are_told():

@@ -68,7 +68,7 @@ def test_other_kinds():
         ("oauth.client_id", "   "),
         ("oauth.client_id", "a\x1b[2Jb"),
         ("oauth.client_id", ["x"]),
-        ("oauth.client_auth", "magic"),
+        ("oauth.grant", "magic"),
         ("oauth.insecure_http", "yes"),
         ("oauth.extra", {"a": 1}),
         ("oauth.extra", "a=1"),

@@ -33,7 +33,7 @@ class Discovery(Machine):
         (ASKING, "fault"): READY,
     }
 
-    def __init__(self, issuer: str, seed: bytes, insecure_http: bool = False):
+    def __init__(self, issuer: str, seed: bytes, insecure_http: bool = False, mutual_tls: bool = False):
         super().__init__(READY)
         if not url.is_secure(issuer, insecure_http) or "?" in issuer:
             raise ConfigError(
@@ -46,6 +46,7 @@ class Discovery(Machine):
         self.error: PairletError | None = None
         self.fault: PairletError | None = None
         self._insecure_http = insecure_http
+        self._mutual_tls = mutual_tls
         self._backoff = Backoff(1000, 60000, seed)
         self._place = 0
 
@@ -71,7 +72,9 @@ class Discovery(Machine):
             self._pass_over(answer.error)
             return
         try:
-            self.metadata = ServerMetadata.from_answer(answer.members, self.issuer, self._insecure_http)
+            self.metadata = ServerMetadata.from_answer(
+                answer.members, self.issuer, self._insecure_http, self._mutual_tls
+            )
         except ProtocolError as error:
             self._pass_over(error)
             return

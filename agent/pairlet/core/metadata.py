@@ -41,9 +41,10 @@ class ServerMetadata:
 
     @staticmethod
     def from_answer(
-        members: "dict[str, object]", issuer: str, insecure_http: bool = False
+        members: "dict[str, object]", issuer: str, insecure_http: bool = False, mutual_tls: bool = False
     ) -> "ServerMetadata":
-        """Read a metadata document.
+        """Read a metadata document. `mutual_tls`: take the endpoints for clients that have a certificate,
+        where the server has any (RFC 8705 section 5).
 
         Raises IssuerError unless its issuer equals `issuer` code point by code point (RFC 8414
         section 3.3), ProtocolError for an endpoint that is no https address.
@@ -53,8 +54,11 @@ class ServerMetadata:
             said = f"'{found}'" if isinstance(found, str) and url.split(found) else "none that can be read"
             raise IssuerError(f"the metadata of {issuer} names another issuer: {said}")
         endpoints: dict[str, str | None] = {}
+        aliases = members.get("mtls_endpoint_aliases")
         for name in ENDPOINTS:
             address = members.get(name)
+            if mutual_tls and isinstance(aliases, dict):
+                address = aliases.get(name, address)
             if address is None:
                 continue
             if not isinstance(address, str) or not url.is_secure(address, insecure_http):

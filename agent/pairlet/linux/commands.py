@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING
 from .. import __version__
 from ..agent import Agent, Ports
 from ..config import Config
-from ..core.client import Client
 from ..core.errors import ConfigError, PairletError, StoreError
-from ..core.secret import Secret
 from ..core.token import Token
 from ..device import DEVICE, Device, identify
 from ..drive import Patience
 from ..events import tell_error
 from ..ordering import RestartError
 from .button import SignalButton
-from .client_secret import client_secret
 from .clock import SystemClock
+from .commands_client import certificate_of, client_of
 from .commands_telemetry import check_telemetry, handlers_for
 from .display import open_display
 from .entropy import SystemEntropy
@@ -43,7 +41,14 @@ _log = logging.getLogger("pairlet")
 
 _PLACES = ("pairlet.toml", "~/.config/pairlet/pairlet.toml", "/etc/pairlet/pairlet.toml")
 # Settings that name a file or folder: in a configuration file they start from where that file is.
-_PATHS = ("oauth.client_secret_file", "oauth.ca_file", "mqtt.ca_file", "store.dir")
+_PATHS = (
+    "oauth.client_secret_file",
+    "oauth.client_key_file",
+    "oauth.client_certificate_file",
+    "oauth.ca_file",
+    "mqtt.ca_file",
+    "store.dir",
+)
 # Somebody waits for these commands: after so many failures in a row they say what is wrong.
 TRIES = 3
 
@@ -113,25 +118,6 @@ def state_folder(config: "Settings") -> Path:
     return _expanded(os.environ.get("XDG_STATE_HOME") or "~/.local/state") / "pairlet"
 
 
-def _client(config: Config) -> Client:
-    client_id = config.text("oauth.client_id")
-    if not client_id:
-        raise ConfigError(
-            "no client_id is configured", "Set oauth.client_id in pairlet.toml, or give --client-id."
-        )
-    return Client(client_id, secret_of(config), config.text("oauth.client_auth") or None)
-
-
-def secret_of(config: Config) -> Secret | None:
-    """The client secret, from where it is configured to be, or None. Raises ConfigError."""
-    return client_secret(
-        config.text("oauth.client_secret_file"),
-        config.text("oauth.client_secret_credential"),
-        config.text("oauth.client_secret_env"),
-        os.environ,
-    )
-
-
 def _ca_file(config: "Settings", table: str) -> str | None:
     name = config.text(table + ".ca_file") or config.text("oauth.ca_file")
     return str(_expanded(name)) if name else None
@@ -149,7 +135,7 @@ class Joined:
     ):
         file = configuration_file(arguments.config)
         config = configuration(arguments, file)
-        client = _client(config)
+        client = client_of(config)
         # What telemetry needs is looked at before anybody pairs for it.
         choice = check_telemetry(config, file) if shown and config.text("mqtt.url") else None
         entropy = SystemEntropy()
@@ -165,7 +151,9 @@ class Joined:
             baudrate=config.integer("display.baudrate"),
         )
         http = RequestsHttp(
-            ca_file=_ca_file(config, "oauth"), insecure_http=config.flag("oauth.insecure_http")
+            ca_file=_ca_file(config, "oauth"),
+            insecure_http=config.flag("oauth.insecure_http"),
+            certificate=certificate_of(config),
         )
         self.logs: segment_files.SegmentFolder | None = None
         sensors = mqtt = None
@@ -322,7 +310,8 @@ async def exec_command(arguments: argparse.Namespace, output: Output) -> int:
     environment = dict(os.environ, PAIRLET_ACCESS_TOKEN=found.access_token.reveal())
     # The command gets the token, not what tokens are made with.
     config = configuration(arguments, configuration_file(arguments.config))
-    environment.pop(config.text("oauth.client_secret_env"), None)
+    for kind in ("secret", "key"):
+        environment.pop(config.text(f"oauth.client_{kind}_env"), None)
     words = arguments.words
     sys.stdout.flush()
     # Python ignores these, and the command would inherit that.

@@ -3,7 +3,8 @@
 import argparse
 
 from ..core.errors import EXIT_DONE, ConfigError
-from .commands import configuration_file, read_configuration, secret_of
+from .commands import configuration_file, read_configuration
+from .commands_client import certificate_of, client_of
 from .commands_telemetry import check_telemetry
 from .health.place import parse
 from .output import Output
@@ -48,8 +49,9 @@ def _unit(arguments: argparse.Namespace) -> Unit:
     config = read_configuration(file)
     if not config.text("oauth.client_id"):
         raise ConfigError(f"{file} has no client_id", "Set oauth.client_id there.")
-    if config.text("oauth.client_secret_file"):
-        secret_of(config)  # from elsewhere it comes when the service runs
+    if config.text("oauth.client_secret_file") or config.text("oauth.client_key_file"):
+        client_of(config)  # from elsewhere they come when the service runs
+        certificate_of(config)
     if config.text("mqtt.url"):
         check_telemetry(config, file)
     listen = config.text("health.listen")
@@ -60,6 +62,7 @@ def _unit(arguments: argparse.Namespace) -> Unit:
         wishes,
         file,
         secret_file=config.text("oauth.client_secret_file"),
+        key_file=config.text("oauth.client_key_file"),
         state_folder=config.text("store.dir"),
         serial_port=serial_port,
         health_socket=health_socket,

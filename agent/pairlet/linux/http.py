@@ -12,14 +12,17 @@ import contextlib
 import socket
 import ssl
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..core.errors import TransportError
 from ..core.http import Request, Response
 from .lean import lean_imports
-from .tls import shared_context
+from .tls import new_context, shared_context
 from .worker import in_thread
+
+if TYPE_CHECKING:
+    from .client_auth.certificate import Certificate
 
 USER_AGENT = "pairlet/" + __version__
 
@@ -70,6 +73,7 @@ class RequestsHttp:
     `ca_file`: CAs to trust instead of the usual ones (see pairlet.linux.tls). Times in seconds:
     `connect_timeout_s` for TCP and for TLS each, `read_timeout_s` for one silence of the server,
     `total_timeout_s` for everything. `insecure_http` allows plain http to this very machine.
+    `certificate` is shown to servers that ask for one.
     Proxies come from HTTPS_PROXY, ALL_PROXY and NO_PROXY; netrc is not read, cookies are not kept,
     redirects are not followed. requests is imported by the first exchange, not before.
     """
@@ -85,12 +89,15 @@ class RequestsHttp:
         read_timeout_s: float = 30,
         total_timeout_s: float = 60,
         insecure_http: bool = False,
+        certificate: "Certificate | None" = None,
     ):
         self._ca_file = ca_file
         self._user_agent = user_agent
         self._timeouts = (connect_timeout_s, read_timeout_s)
         self._total_timeout_s = total_timeout_s
         self._insecure_http = insecure_http
+        self._certificate = certificate
+        self._showing: tuple[object, ssl.SSLContext] | None = None
 
     async def exchange(self, request: Request) -> Response:
         """Carry `request` out; any status is an answer.
@@ -122,7 +129,15 @@ class RequestsHttp:
         return exchange.run(self._context, self._timeouts, line)
 
     def _context(self) -> ssl.SSLContext:
-        return shared_context(self._ca_file)
+        if self._certificate is None:
+            return shared_context(self._ca_file)
+        # One of this port's own: the broker is not to see the certificate. Two threads may both make one.
+        showing, mark = self._showing, self._certificate.mark()
+        if showing is None or showing[0] != mark:
+            context = new_context(self._ca_file)
+            self._certificate.load_into(context)
+            showing = self._showing = (mark, context)
+        return showing[1]
 
 
 def _host(url: str) -> str:

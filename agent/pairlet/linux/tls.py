@@ -126,7 +126,17 @@ def explain(error: ssl.SSLError, host: str, now: float | None = None) -> Pairlet
             "The server must offer TLS 1.2 or later.",
         )
     if "CERTIFICATE_REQUIRED" in reason:
-        return TlsError(f"{host} asks for a client certificate, which Pairlet does not have")
+        return TlsError(
+            f"{host} asks for a client certificate",
+            "Set oauth.client_auth to tls_client_auth, and name oauth.client_certificate_file and "
+            "oauth.client_key_file.",
+        )
+    if "ALERT" in reason and ("CERTIFICATE" in reason or "UNKNOWN_CA" in reason):
+        words = reason.partition("ALERT_")[2].replace("_", " ").lower()
+        return TlsError(
+            f"{host} does not take the client certificate: {words}",
+            "Check that it has not expired, and that the server knows who issued it.",
+        )
     words = reason.replace("_", " ").lower() or "no reason given"
     return TlsError(f"TLS with {host} failed: {words}")
 

@@ -33,13 +33,14 @@ def unit_for(
     config_file: Path,
     *,
     secret_file: str = "",
+    key_file: str = "",
     state_folder: str = "",
     serial_port: str = "",
     health_socket: str = "",
 ) -> Unit:
     """The unit for `config_file`. Raises ConfigError for what the service could not use or read.
 
-    secret_file, state_folder, serial_port, health_socket (a path): as configured, or "".
+    secret_file, key_file, state_folder, serial_port, health_socket (a path): as configured, or "".
     """
     if not wishes.name.isascii() or not wishes.name.replace("-", "").replace("_", "").isalnum():
         raise ConfigError(f"{ascii(wishes.name)} can't be the name of a service", "Use a-z, 0-9, - and _.")
@@ -72,8 +73,9 @@ def unit_for(
         restart_s=random.SystemRandom().randint(30, 60),
         for_user=wishes.for_user,
         run_as=wishes.run_as,
-        secret_file=str(Path(secret_file).absolute()) if secret_file and not wishes.for_user else "",
-        state_folder="" if wishes.for_user else state_folder,
+        secret_file=_absolute(secret_file, wishes),
+        key_file=_absolute(key_file, wishes),
+        state_folder=_absolute(state_folder, wishes),
         run_folder=bool(health_socket) and not wishes.for_user,
         devices=(serial_port,) if serial_port else (),
         groups=_groups() if serial_port else (),
@@ -98,6 +100,11 @@ def _check_places(wishes: Wishes, config_file: Path, state_folder: str, health_s
             f"health.listen is {health_socket}, where the service may not write",
             f"Use 127.0.0.1:9000, or a name in the folder that systemd gives it: /run/{wishes.name}/health.",
         )
+
+
+def _absolute(file: str, wishes: Wishes) -> str:
+    """For a service of the system; one of a user reads and writes what its user may anyway."""
+    return str(Path(file).absolute()) if file and not wishes.for_user else ""
 
 
 def _check_program() -> None:

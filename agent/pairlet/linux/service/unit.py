@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 # The first line, by which a file is known as ours; others are not written over.
 MARK = "# Written by: pairlet service install"
-CREDENTIAL = "client_secret"
 
 _HEAD = """\
 {mark}
@@ -89,8 +88,8 @@ class Unit(NamedTuple):
     """What a unit file depends on.
 
     words: the command and its arguments. for_user: one for the manager of a user, not of the system.
-    run_as: the user, "" for one that systemd makes up. secret_file: where the client secret is, or "".
-    state_folder: the one configured, "" for the one that systemd gives.
+    run_as: the user, "" for one that systemd makes up. secret_file, key_file: where the client's secret
+    and key are, or "". state_folder: the one configured, "" for the one that systemd gives.
     run_folder: whether it needs /run/NAME, for a socket that others may find.
     devices: nodes under /dev that it may use, and groups: the groups for that. reads_homes: whether
     program or configuration are in a home. restart_s: seconds until it is started anew.
@@ -102,6 +101,7 @@ class Unit(NamedTuple):
     for_user: bool = False
     run_as: str = ""
     secret_file: str = ""
+    key_file: str = ""
     state_folder: str = ""
     run_folder: bool = False
     devices: tuple[str, ...] = ()
@@ -125,9 +125,12 @@ def _of_the_system(unit: Unit) -> str:
     lines = [f"User={unit.run_as}\n" if unit.run_as else "DynamicUser=yes\n"]
     if unit.groups:
         lines.append(f"SupplementaryGroups={' '.join(unit.groups)}\n")
-    if unit.secret_file:
+    # By these names the agent looks for them (client_auth.secret.place).
+    given = [("client_secret", unit.secret_file), ("client_key", unit.key_file)]
+    credentials = [f"LoadCredential={name}:{_escaped(file)}\n" for name, file in given if file]
+    if credentials:
         lines.append("# Read by root, and shown to the agent alone ($CREDENTIALS_DIRECTORY).\n")
-        lines.append(f"LoadCredential={CREDENTIAL}:{_escaped(unit.secret_file)}\n")
+        lines += credentials
     if unit.run_folder:
         lines.append(f"RuntimeDirectory={unit.name}\n")
     if unit.state_folder:

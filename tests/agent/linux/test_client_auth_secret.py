@@ -1,12 +1,18 @@
-"""pairlet.linux.client_secret: from a file, a systemd credential or the environment, and nowhere else."""
+"""pairlet.linux.client_auth.secret: from a file, a systemd credential or the environment, nowhere else."""
 
 from pathlib import Path
 
 import pytest
 from pairlet.core.errors import ConfigError
-from pairlet.linux.client_secret import client_secret
+from pairlet.core.secret import Secret
+from pairlet.linux.client_auth.secret import Source, read_secret
 
 SECRET = "s3cret +/:%"
+
+
+def client_secret(file: str, credential: str, variable: str, environ: dict[str, str]) -> Secret | None:
+    """The client secret from where it is said to be."""
+    return read_secret(Source("client_secret", file, credential, variable), environ)
 
 
 def refused(*arguments: object) -> str:
