@@ -67,15 +67,22 @@ class CertificateAuthority:
     ) -> Issued:
         """A certificate for DNS `names` and IP `addresses`; by default valid from yesterday for 30 days."""
         key = ec.generate_private_key(ec.SECP256R1())
-        return self._sign_server(key, self._key, self._subject, (names, addresses), (not_before, not_after))
+        return self._sign(key, self._key, self._subject, (names, addresses), (not_before, not_after))
+
+    def issue_client(self, name: str) -> Issued:
+        """A certificate with which the client of the DNS `name` proves itself (RFC 8705 section 2.1)."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        usage = ExtendedKeyUsageOID.CLIENT_AUTH
+        return self._sign(key, self._key, self._subject, ((name,), ()), (None, None), usage)
 
     @staticmethod
-    def _sign_server(
+    def _sign(
         key: ec.EllipticCurvePrivateKey,
         signer: ec.EllipticCurvePrivateKey,
         issuer: x509.Name,
         subjects: tuple[Iterable[str], Iterable[str]],
         validity: tuple[datetime.datetime | None, datetime.datetime | None],
+        usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH,
     ) -> Issued:
         names, addresses = [tuple(each) for each in subjects]
         now = datetime.datetime.now(datetime.UTC)
@@ -87,9 +94,7 @@ class CertificateAuthority:
         builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(_key_usage(signs_certificates=False), critical=True)
-        builder = builder.add_extension(
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
-        )
+        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         cert_pem = builder.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
         return Issued(cert_pem, _private_pem(key))
 
@@ -97,9 +102,7 @@ class CertificateAuthority:
 def self_signed(names: Iterable[str] = ("localhost",), addresses: Iterable[str] = ("127.0.0.1",)) -> Issued:
     """A server certificate that vouches for itself, as routers and captive portals have them."""
     key = ec.generate_private_key(ec.SECP256R1())
-    return CertificateAuthority._sign_server(
-        key, key, _common_name("self-signed"), (names, addresses), (None, None)
-    )
+    return CertificateAuthority._sign(key, key, _common_name("self-signed"), (names, addresses), (None, None))
 
 
 def _unsigned(

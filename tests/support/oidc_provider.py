@@ -17,6 +17,7 @@ import secrets
 import shutil
 import subprocess
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -35,28 +36,37 @@ TIMEOUT = 30.0
 
 
 class RegisteredClient:
-    """A client that the server knows. `auth_method` is a token_endpoint_auth_method of RFC 7591."""
+    """A client that the server knows. `auth_method` is a token_endpoint_auth_method of RFC 7591.
 
-    def __init__(self, client_id: str, auth_method: str, *grant_types: str):
+    `registered`: what else is, such as its jwks. `client_secret`: "" for methods that take none.
+    """
+
+    def __init__(self, client_id: str, auth_method: str, *grant_types: str, **registered: Any):
         self.client_id = client_id
         self.auth_method = auth_method
         self.grant_types = grant_types
+        self._registered = registered
         # The punctuation is there because HTTP Basic wants both halves form-encoded (RFC 6749 section 2.3.1).
-        self.client_secret = "" if auth_method == "none" else "+/:% &=" + secrets.token_urlsafe(24)
+        has_secret = auth_method.startswith("client_secret_")
+        self.client_secret = "+/:% &=" + secrets.token_urlsafe(24) if has_secret else ""
 
     def metadata(self, scope: str) -> dict[str, Any]:
         """Client metadata as in RFC 7591 section 2."""
         secret = {"client_secret": self.client_secret} if self.client_secret else {}
-        return secret | {
-            "client_id": self.client_id,
-            "client_name": self.client_id,
-            "token_endpoint_auth_method": self.auth_method,
-            "application_type": "native",
-            "grant_types": list(self.grant_types),
-            "response_types": ["code"] if AUTHORIZATION_CODE in self.grant_types else [],
-            "redirect_uris": [REDIRECT_URI] if AUTHORIZATION_CODE in self.grant_types else [],
-            "scope": scope,
-        }
+        return (
+            self._registered
+            | secret
+            | {
+                "client_id": self.client_id,
+                "client_name": self.client_id,
+                "token_endpoint_auth_method": self.auth_method,
+                "application_type": "native",
+                "grant_types": list(self.grant_types),
+                "response_types": ["code"] if AUTHORIZATION_CODE in self.grant_types else [],
+                "redirect_uris": [REDIRECT_URI] if AUTHORIZATION_CODE in self.grant_types else [],
+                "scope": scope,
+            }
+        )
 
 
 class OidcProvider:
@@ -65,12 +75,18 @@ class OidcProvider:
     `tls` is (certificate file, key file), `settings` are those that server.mjs lists, in seconds where they
     are times. `issuer` is the URL, `client_id` the public client of a device (`device`), `basic` and `post`
     confidential ones, `app` and `secret_app` those with the authorization code grant, `service` one for the
-    client credentials grant, `scope` all that a device may ask for.
+    client credentials grant, `more` the test's own; `scope` is all that a device may ask for.
     """
 
     scope = "openid offline_access telemetry"
 
-    def __init__(self, tmp_path: Path, tls: tuple[str, str] | None = None, **settings: Any):
+    def __init__(
+        self,
+        tmp_path: Path,
+        tls: tuple[str, str] | None = None,
+        more: Iterable[RegisteredClient] = (),
+        **settings: Any,
+    ):
         self.device = RegisteredClient("living-room-tv", "none", DEVICE_CODE, "refresh_token")
         self.basic = RegisteredClient("kiosk:basic", "client_secret_basic", DEVICE_CODE, "refresh_token")
         self.post = RegisteredClient("kiosk-post", "client_secret_post", DEVICE_CODE, "refresh_token")
@@ -83,7 +99,7 @@ class OidcProvider:
         self.issuer = ""
         if tls:
             settings |= {"cert_file": tls[0], "key_file": tls[1]}
-        clients = [self.device, self.basic, self.post, self.app, self.secret_app]
+        clients = [self.device, self.basic, self.post, self.app, self.secret_app, *more]
         metadata = [client.metadata(self.scope) for client in clients] + [self.service.metadata("telemetry")]
         self._settings = {"clients": metadata, "scopes": ["telemetry"], **settings}
         self._log = tmp_path / "oidc-provider.log"

@@ -9,6 +9,7 @@
  * Settings, all optional but `clients`:
  *   host, port            where to listen (127.0.0.1; 0 lets the system choose) and what the issuer is called
  *   cert_file, key_file   PEM files; with them the server speaks https, without them http
+ *   client_ca_file        PEM; with it clients may show certificates in the TLS handshake (RFC 8705)
  *   clients               client metadata as in RFC 7591
  *   scopes                scopes beyond openid and offline_access
  *   access_token_ttl, refresh_token_ttl, device_code_ttl    seconds
@@ -42,6 +43,10 @@ function configuration(settings) {
   const scopes = settings.scopes ?? [];
   return {
     clients: settings.clients,
+    clientAuthMethods: [
+      'none', 'client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt',
+      ...(settings.client_ca_file ? ['tls_client_auth', 'self_signed_tls_client_auth'] : []),
+    ],
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
     scopes: ['openid', 'offline_access', ...scopes],
     // Fresh for every run: the built-in development keys are in the package for everyone to read.
@@ -64,7 +69,24 @@ function configuration(settings) {
       revocation: { enabled: true },
       introspection: { enabled: true },
       clientCredentials: { enabled: true },
+      mTLS: mutualTls(settings.client_ca_file !== undefined),
       resourceIndicators: resourceIndicators(settings.resource, settings.resource_by_default, accessTokenTtl, scopes),
+    },
+  };
+}
+
+/** RFC 8705: what Node knows of the connection. */
+function mutualTls(enabled) {
+  return {
+    enabled,
+    tlsClientAuth: enabled,
+    selfSignedTlsClientAuth: enabled,
+    getCertificate: (ctx) => ctx.req.socket.getPeerX509Certificate?.(),
+    certificateAuthorized: (ctx) => ctx.req.socket.authorized,
+    certificateSubjectMatches(ctx, property, expected) {
+      if (property !== 'tls_client_auth_san_dns') throw new Error(`nobody wrote a comparison for ${property}`);
+      const names = ctx.req.socket.getPeerX509Certificate().subjectAltName ?? '';
+      return names.split(', ').includes(`DNS:${expected}`);
     },
   };
 }
@@ -106,10 +128,16 @@ function report(provider) {
   }
 }
 
+/** Self-signed certificates are for the provider to judge, so that the handshake takes any. */
+function askForCertificate(settings) {
+  if (!settings.client_ca_file) return {};
+  return { requestCert: true, rejectUnauthorized: false, ca: readFileSync(settings.client_ca_file) };
+}
+
 /** Listen first: with port 0 the issuer is known only afterwards. */
 async function start(settings) {
   const tls = settings.cert_file
-    ? { cert: readFileSync(settings.cert_file), key: readFileSync(settings.key_file) }
+    ? { cert: readFileSync(settings.cert_file), key: readFileSync(settings.key_file), ...askForCertificate(settings) }
     : undefined;
   let answer = (request, response) => response.writeHead(503).end();
   const handler = (request, response) => answer(request, response);
