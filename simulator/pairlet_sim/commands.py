@@ -7,8 +7,10 @@ left out. `command_line` says what the exit codes mean.
 import argparse
 import asyncio
 import contextlib
+import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from .command_line import (
@@ -84,6 +86,11 @@ def _add_authserver(parser: argparse.ArgumentParser) -> None:
     who.add_argument("--password-file", metavar="FILE", help="its password, the first line of FILE")
     who.add_argument("--client-id", metavar="ID", default="pairlet-demo", help="(default %(default)s)")
     who.add_argument("--client-secret-file", metavar="FILE", help="makes the client a confidential one")
+    who.add_argument("--client-auth", metavar="METHOD", help="the one way it may authenticate (RFC 7591): "
+                     "client_secret_jwt, private_key_jwt ...")  # fmt: skip
+    who.add_argument(
+        "--client-jwks-file", metavar="FILE", help="its public keys (JWK Set), for private_key_jwt"
+    )
     who.add_argument("--client-name", metavar="TEXT", help="what people read on the page")
     who.add_argument("--scope", metavar='"A B"', help="all that the client may ask for")
     rules = parser.add_argument_group("how it behaves (times in seconds)")
@@ -204,6 +211,8 @@ def _settings(options: argparse.Namespace, port: int) -> tuple[Any, str]:
     client = Client(
         options.client_id,
         secret=first_line(options.client_secret_file) if options.client_secret_file else None,
+        token_endpoint_auth_method=options.client_auth,
+        jwks=_jwks(options.client_jwks_file) if options.client_jwks_file else None,
         name=options.client_name,
         scopes=tuple(options.scope.split()) if options.scope else DEFAULT_SCOPES,
     )
@@ -222,6 +231,17 @@ def _settings(options: argparse.Namespace, port: int) -> tuple[Any, str]:
         database=options.database,
     )
     return settings, made_up
+
+
+def _jwks(path: str) -> dict[str, Any]:
+    """The JWK Set in the file `path`. Raises CommandError."""
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{path} can't be read as JSON: {error}.") from None
+    if not isinstance(found, dict) or not isinstance(found.get("keys"), list):
+        raise CommandError(f'{path} is no JWK Set: it has to look like {{"keys": [...]}}.')
+    return found
 
 
 def _announce_authserver(options: argparse.Namespace, settings: Any, made_up: str) -> None:

@@ -105,6 +105,15 @@ def self_signed(names: Iterable[str] = ("localhost",), addresses: Iterable[str] 
     return CertificateAuthority._sign(key, key, _common_name("self-signed"), (names, addresses), (None, None))
 
 
+def self_signed_client(name: str) -> Issued:
+    """A certificate with which the client of the DNS `name` proves itself, alone (RFC 8705 section 2.2)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    usage = ExtendedKeyUsageOID.CLIENT_AUTH
+    return CertificateAuthority._sign(
+        key, key, _common_name("self-signed"), ((name,), ()), (None, None), usage
+    )
+
+
 def _unsigned(
     subject: x509.Name,
     issuer: x509.Name,

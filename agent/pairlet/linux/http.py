@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 USER_AGENT = "pairlet/" + __version__
 
+_CERTIFICATE_ADVICE = " If it is in reach, check that it knows who issued the client certificate."
+
 
 class Line:
     """The sockets of one exchange, so that another thread can end it at once by cutting the line."""
@@ -126,7 +128,14 @@ class RequestsHttp:
             from .http_exchange import Exchange
 
         exchange = Exchange(request, self._insecure_http, self._user_agent)
-        return exchange.run(self._context, self._timeouts, line)
+        try:
+            return exchange.run(self._context, self._timeouts, line)
+        except TransportError as error:
+            # With TLS 1.3 a server refuses a certificate after the handshake, and may be gone by then.
+            if self._certificate is None:
+                raise
+            late = TransportError(str(error), error.advice + _CERTIFICATE_ADVICE)
+        raise late
 
     def _context(self) -> ssl.SSLContext:
         if self._certificate is None:

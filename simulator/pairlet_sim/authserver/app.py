@@ -25,6 +25,7 @@ from .metadata import metadata, well_known_paths
 from .oauth import FormRequest, OAuthResponse, OAuthServer
 from .pages import Pages, csp
 from .pairings import Pairing
+from .serving import client_certificate
 from .settings import Settings
 
 _HEADERS = {
@@ -149,7 +150,9 @@ class AuthorizationServer:
             form_request = None
             try:
                 form = await read_form(request)
-                form_request = FormRequest(self.settings.base, request.headers, form)
+                form_request = FormRequest(
+                    self.settings.base, request.headers, form, client_certificate(request.scope)
+                )
                 with self._database.transaction():
                     response = handler(form_request)
             except FormError as error:

@@ -7,11 +7,11 @@ from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant as AuthlibAutho
 from authlib.oauth2.rfc7636 import CodeChallenge
 
 from .authorization_codes import AuthorizationCode
-from .endpoints import ALL_AUTH_METHODS, read_device
+from .endpoints import read_device
 from .grants import check_grant_type, check_resource, check_scope
 from .oauth import FormRequest
 from .pairings import Consent
-from .settings import Client
+from .settings import ALL_METHODS, Client
 
 
 class S256(CodeChallenge):  # type: ignore[misc]
@@ -32,7 +32,7 @@ class S256(CodeChallenge):  # type: ignore[misc]
 class AuthorizationCodeGrant(AuthlibAuthorizationCodeGrant):  # type: ignore[misc]
     """From the person's browser with a code, and from the program with that code to tokens."""
 
-    TOKEN_ENDPOINT_AUTH_METHODS = ALL_AUTH_METHODS
+    TOKEN_ENDPOINT_AUTH_METHODS = list(ALL_METHODS)
 
     def validate_requested_scope(self) -> None:
         """What Authlib asks of the request once client and redirect_uri are known, and then some."""

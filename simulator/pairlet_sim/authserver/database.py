@@ -39,6 +39,7 @@ CREATE TABLE IF NOT EXISTS web_session (
     expires_at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS attempt (bucket TEXT NOT NULL, at REAL NOT NULL);
 CREATE INDEX IF NOT EXISTS attempt_bucket ON attempt (bucket, at);
+CREATE TABLE IF NOT EXISTS assertion (jti_hash TEXT PRIMARY KEY, expires_at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS drawer (slot TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 

@@ -13,10 +13,7 @@ from authlib.oauth2.rfc8628 import DeviceAuthorizationEndpoint as AuthlibDeviceA
 from .grants import check_grant_type, check_resource, check_scope
 from .oauth import FormRequest, OAuthServer
 from .pairings import RefreshToken
-from .settings import DEVICE_CODE, Client
-
-ALL_AUTH_METHODS = ["client_secret_basic", "client_secret_post", "none"]
-SECRET_AUTH_METHODS = ["client_secret_basic", "client_secret_post"]
+from .settings import ALL_METHODS, CONFIDENTIAL_METHODS, DEVICE_CODE, Client
 
 # It becomes a level of MQTT topic names, so none of / + # and no white space.
 _DEVICE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -38,7 +35,7 @@ class DeviceAuthorizationEndpoint(AuthlibDeviceAuthorizationEndpoint):  # type: 
     the tokens, `device_name` (up to 64 printable characters) on the page where a person decides.
     """
 
-    CLIENT_AUTH_METHODS = ALL_AUTH_METHODS
+    CLIENT_AUTH_METHODS = list(ALL_METHODS)
 
     def create_endpoint_response(self, request: FormRequest) -> Answer:
         """Issue a pair of codes. Raises OAuth2Error."""
@@ -132,7 +129,7 @@ class _TokenLookup:
 class RevocationEndpoint(_TokenLookup, AuthlibRevocationEndpoint):  # type: ignore[misc]
     """RFC 7009. A refresh token takes its whole pairing along, an access token only itself."""
 
-    CLIENT_AUTH_METHODS = ALL_AUTH_METHODS
+    CLIENT_AUTH_METHODS = list(ALL_METHODS)
 
     def authenticate_token(self, request: FormRequest, client: Client) -> _FoundToken | None:
         """Section 2.1: a token of another client is refused, and the client is told."""
@@ -154,7 +151,7 @@ class RevocationEndpoint(_TokenLookup, AuthlibRevocationEndpoint):  # type: igno
 class IntrospectionEndpoint(_TokenLookup, AuthlibIntrospectionEndpoint):  # type: ignore[misc]
     """RFC 7662, for clients with a secret: about their own tokens, or all when they are resource servers."""
 
-    CLIENT_AUTH_METHODS = SECRET_AUTH_METHODS
+    CLIENT_AUTH_METHODS = list(CONFIDENTIAL_METHODS)
 
     def check_permission(self, token: _FoundToken, client: Client, request: FormRequest) -> bool:
         """What a client may not see is inactive to it (section 2.2)."""

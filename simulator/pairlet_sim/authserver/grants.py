@@ -18,9 +18,7 @@ from authlib.oauth2.rfc8628 import DeviceCodeGrant as AuthlibDeviceCodeGrant
 from .device_codes import APPROVED, DENIED, DeviceCode
 from .oauth import FormRequest
 from .pairings import Consent, RefreshToken
-from .settings import Client, Settings
-
-_AUTH_METHODS = ["client_secret_basic", "client_secret_post", "none"]
+from .settings import ALL_METHODS, Client, Settings
 
 
 class InvalidTargetError(OAuth2Error):  # type: ignore[misc]
@@ -50,6 +48,8 @@ def check_resource(request: FormRequest, settings: Settings) -> None:
 
 class DeviceCodeGrant(AuthlibDeviceCodeGrant):  # type: ignore[misc]
     """RFC 8628 sections 3.4 and 3.5."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = list(ALL_METHODS)
 
     def validate_token_request(self) -> None:
         """Check client, code and decision. Every OAuth error of the polling loop comes from here."""
@@ -96,7 +96,7 @@ class DeviceCodeGrant(AuthlibDeviceCodeGrant):  # type: ignore[misc]
 class RefreshTokenGrant(AuthlibRefreshTokenGrant):  # type: ignore[misc]
     """RFC 6749 section 6, with rotation and reuse detection (RFC 9700 section 4.14.2)."""
 
-    TOKEN_ENDPOINT_AUTH_METHODS = _AUTH_METHODS
+    TOKEN_ENDPOINT_AUTH_METHODS = list(ALL_METHODS)
 
     @property
     def INCLUDE_NEW_REFRESH_TOKEN(self) -> bool:  # noqa: N802 - the name is Authlib's
@@ -146,7 +146,7 @@ class ClientCredentialsGrant(AuthlibClientCredentialsGrant):  # type: ignore[mis
     """RFC 6749 section 4.4: a client in its own name."""
 
     # "none" is listed so that a public client hears unauthorized_client, which says what is wrong.
-    TOKEN_ENDPOINT_AUTH_METHODS = _AUTH_METHODS
+    TOKEN_ENDPOINT_AUTH_METHODS = list(ALL_METHODS)
 
     def validate_token_request(self) -> None:
         """Check client, scope and resource."""

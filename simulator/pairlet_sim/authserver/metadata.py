@@ -4,8 +4,8 @@ from typing import Any
 
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 
-from .endpoints import ALL_AUTH_METHODS, SECRET_AUTH_METHODS
-from .settings import GRANT_TYPES, Settings
+from .assertions import ALGORITHMS
+from .settings import ALL_METHODS, CERTIFICATE_METHODS, CONFIDENTIAL_METHODS, GRANT_TYPES, Settings
 
 
 def metadata(settings: Settings) -> dict[str, Any]:
@@ -14,10 +14,7 @@ def metadata(settings: Settings) -> dict[str, Any]:
     document = {
         "issuer": settings.issuer,
         "authorization_endpoint": base + "/authorize",
-        "token_endpoint": base + "/token",
-        "device_authorization_endpoint": base + "/device_authorization",
-        "revocation_endpoint": base + "/revoke",
-        "introspection_endpoint": base + "/introspect",
+        **_form_endpoints(base),
         "jwks_uri": base + "/jwks",
         "scopes_supported": sorted({scope for client in settings.clients for scope in client.scopes}),
         "grant_types_supported": list(GRANT_TYPES),
@@ -25,15 +22,38 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "response_modes_supported": ["query"],
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": True,
-        "token_endpoint_auth_methods_supported": ALL_AUTH_METHODS,
-        "revocation_endpoint_auth_methods_supported": ALL_AUTH_METHODS,
-        "introspection_endpoint_auth_methods_supported": SECRET_AUTH_METHODS,
+        **_authentication(settings),
         "ui_locales_supported": ["en"],
     }
     if not document["scopes_supported"]:
         del document["scopes_supported"]
+    if settings.mutual_tls is not None:
+        document["mtls_endpoint_aliases"] = _form_endpoints(settings.mutual_tls.rstrip("/"))
     AuthorizationServerMetadata(document).validate()
     return document
+
+
+def _form_endpoints(base: str) -> dict[str, str]:
+    """Where clients authenticate."""
+    return {
+        "token_endpoint": base + "/token",
+        "device_authorization_endpoint": base + "/device_authorization",
+        "revocation_endpoint": base + "/revoke",
+        "introspection_endpoint": base + "/introspect",
+    }
+
+
+def _authentication(settings: Settings) -> dict[str, list[str]]:
+    """How they do: with a certificate only where they can show one."""
+    missing = () if settings.mutual_tls is not None else CERTIFICATE_METHODS
+    found = {}
+    for endpoint in ("token", "revocation", "introspection"):
+        methods = CONFIDENTIAL_METHODS if endpoint == "introspection" else ALL_METHODS
+        found[f"{endpoint}_endpoint_auth_methods_supported"] = [
+            method for method in methods if method not in missing
+        ]
+        found[f"{endpoint}_endpoint_auth_signing_alg_values_supported"] = list(ALGORITHMS)
+    return found
 
 
 def well_known_paths(settings: Settings) -> tuple[str, str]:

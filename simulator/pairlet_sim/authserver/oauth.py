@@ -1,22 +1,17 @@
 """Authlib's authorization server, joined to our requests, clients, clock and database.
 
 Authlib has no Starlette integration for servers; this is that adapter. It also replaces what Authlib leaves
-open or does differently from the RFCs: client authentication with form-decoded Basic credentials
-(RFC 6749 section 2.3.1), one mechanism per request, and a token dictionary that can't be logged.
+open or does differently from the RFCs: client authentication (see client_auth), and a token dictionary that
+can't be logged.
 """
 
-import base64
-import binascii
 from collections.abc import Callable
-from typing import Any, NamedTuple
-from urllib.parse import unquote_plus
+from typing import Any
 
 from authlib.common.security import generate_token
 from authlib.oauth2.rfc6749 import (
     AuthorizationServer,
-    InvalidClientError,
     InvalidRequestError,
-    OAuth2Error,
     OAuth2Payload,
     OAuth2Request,
     UnsupportedGrantTypeError,
@@ -25,7 +20,9 @@ from authlib.oauth2.rfc6749 import (
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 
+from .assertions import Assertions
 from .authorization_codes import AuthorizationCodes
+from .client_auth import ClientRefused, judge, presented_credentials
 from .database import Database
 from .device_codes import DeviceCodes
 from .form import Form
@@ -57,8 +54,10 @@ class FormRequest(OAuth2Request):  # type: ignore[misc]
     # Under which pairing tokens were issued, once they are.
     pairing_id: str | None = None
 
-    def __init__(self, uri: str, headers: Headers, form: Form):
+    def __init__(self, uri: str, headers: Headers, form: Form, certificate: str | None = None):
         super().__init__("POST", uri, headers=headers)
+        # The client's, from the TLS handshake, in PEM.
+        self.certificate = certificate
         self.payload = FormPayload(form)
 
     @property
@@ -123,61 +122,6 @@ class ResponseTypeRefused(UnsupportedResponseTypeError):  # type: ignore[misc]
         self.description = f"{implicit if asks_for_token else 'Use'} response_type=code with PKCE."
 
 
-class ClientRefused(InvalidClientError):  # type: ignore[misc]
-    """401 with the challenge of RFC 7617, which needs a realm."""
-
-    def __init__(self, description: str):
-        super().__init__(description=description, status_code=401)
-
-    def get_headers(self) -> list[tuple[str, str]]:
-        """The JSON headers, and WWW-Authenticate."""
-        headers = [pair for pair in OAuth2Error.get_headers(self) if pair[0] != "WWW-Authenticate"]
-        return [*headers, ("WWW-Authenticate", 'Basic realm="pairlet-sim", charset="UTF-8"')]
-
-
-class Presented(NamedTuple):
-    """How a client identified itself: `method` as in RFC 7591 section 2."""
-
-    method: str
-    client_id: str
-    secret: str
-
-    def __repr__(self) -> str:
-        return f"<Presented {self.method}>"
-
-
-def presented_credentials(request: FormRequest) -> Presented:
-    """What the request says about its client. Raises InvalidRequestError, ClientRefused."""
-    client_id, secret = request.form.get("client_id", ""), request.form.get("client_secret", "")
-    header = request.headers.get("Authorization")
-    if header is None:
-        if not client_id:
-            raise ClientRefused("client_id is missing.")
-        return Presented("client_secret_post" if secret else "none", client_id, secret)
-    if secret:
-        raise InvalidRequestError("Use either the Authorization header or client_secret, not both.")
-    basic = _decode_basic(header)
-    if client_id and client_id != basic.client_id:
-        raise InvalidRequestError("client_id in the body differs from the one in the Authorization header.")
-    return basic
-
-
-def _decode_basic(header: str) -> Presented:
-    """RFC 7617, with client_id and secret form-encoded inside, as RFC 6749 section 2.3.1 has it."""
-    scheme, _, encoded = header.partition(" ")
-    try:
-        if scheme.lower() != "basic":
-            raise ValueError
-        pair = base64.b64decode(encoded.strip(), validate=True).decode("utf-8")
-        client_id, colon, secret = pair.partition(":")
-        if not colon:
-            raise ValueError
-        decoded = [unquote_plus(part, errors="strict") for part in (client_id, secret)]
-    except (ValueError, binascii.Error):
-        raise ClientRefused("The Authorization header holds no well-formed Basic credentials.") from None
-    return Presented("client_secret_basic", *decoded)
-
-
 class OAuthServer(AuthorizationServer):  # type: ignore[misc]
     """The grants' view of the server: who a client is, what a token is made of, where it is kept."""
 
@@ -190,6 +134,7 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]
         self.codes = DeviceCodes(database)
         self.pairings = Pairings(database)
         self.authorization_codes = AuthorizationCodes(database)
+        self.assertions = Assertions(settings, clock, database)
         self.clients = {client.client_id: client for client in settings.clients}
         self.people = {person.sub: person for person in settings.people}
         self.register_token_generator("default", self._make_token)
@@ -204,17 +149,11 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]
         """RFC 6749 sections 2.3 and 3.2.1. Raises ClientRefused, InvalidRequestError."""
         presented = presented_credentials(request)
         client = self.query_client(presented.client_id)
-        if presented.method == "none":
-            if client is None:
-                raise ClientRefused("No client with this client_id is registered here.")
-            if not client.check_endpoint_auth_method("none", endpoint):
-                raise ClientRefused("This client has a secret and must authenticate with it.")
-        elif client is None or not client.check_client_secret(presented.secret):
-            # One sentence for both, so that nobody can sift client_ids out of it.
-            raise ClientRefused("Unknown client_id or wrong client secret.")
-        if presented.method not in methods:
-            raise ClientRefused(f"The {endpoint} endpoint is only for clients that have a secret.")
-        request.auth_method = presented.method
+        method = judge(client, presented, request.certificate, self.assertions)
+        assert client is not None
+        if method not in methods:
+            raise ClientRefused(f"The {endpoint} endpoint is only for clients that have credentials.")
+        request.auth_method = method
         return client
 
     def validate_requested_scope(self, scope: str | None) -> None:

@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _STOP_S = 2
 # uvicorn's own 5 s are just what clients pause between polls: a connection that is closed in the moment it
@@ -27,6 +28,29 @@ class ServeError(Exception):
     def __init__(self, sentence: str, *, about_certificate: bool = False):
         super().__init__(sentence)
         self.about_certificate = about_certificate
+
+
+class _Showing(H11Protocol):
+    """Tells the application which certificate the client has shown, by ASGI's extension "tls"."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Look at the certificate of a connection that begins."""
+        super().connection_made(transport)
+        data = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        chain = [ssl.DER_cert_to_PEM_cert(data)] if data else []
+        app = self.app
+
+        async def telling(scope: Scope, receive: Receive, send: Send) -> None:
+            scope.setdefault("extensions", {})["tls"] = {"client_cert_chain": chain}
+            await app(scope, receive, send)  # type: ignore[arg-type]
+
+        self.app = telling  # type: ignore[assignment]
+
+
+def client_certificate(scope: Scope) -> str | None:
+    """The certificate that the client has shown in the TLS handshake (PEM), or None."""
+    chain = scope.get("extensions", {}).get("tls", {}).get("client_cert_chain")
+    return chain[0] if chain else None
 
 
 @dataclass(frozen=True)
@@ -89,15 +113,17 @@ async def serve(
     *,
     sock: socket.socket | None = None,
     http: type[asyncio.Protocol] | None = None,
+    client_ca_file: str | None = None,
 ) -> AsyncIterator[Running]:
     """Serve `app` while the block runs, over TLS if there is a certificate (PEM).
 
     `sock` is a listening socket to use in place of host and port; it is closed at the end. `http` replaces
-    uvicorn's own HTTP protocol. No access log is written: query strings hold user codes. Raises ServeError.
+    uvicorn's own HTTP protocol. With `client_ca_file` (PEM) clients may show certificates that are trusted by
+    it. No access log is written: query strings hold user codes. Raises ServeError.
     """
     listener = sock or listening_socket(host, port)
     try:
-        config = _configure(app, certfile, keyfile, http)
+        config = _configure(app, certfile, keyfile, client_ca_file, http)
     except ServeError:
         listener.close()
         raise
@@ -120,13 +146,19 @@ async def serve(
 
 
 def _configure(
-    app: ASGIApp, certfile: str | None, keyfile: str | None, http: type[asyncio.Protocol] | None
+    app: ASGIApp,
+    certfile: str | None,
+    keyfile: str | None,
+    client_ca_file: str | None,
+    http: type[asyncio.Protocol] | None,
 ) -> uvicorn.Config:
     config = uvicorn.Config(
         app,
-        http=http or "auto",
+        http=http or (_Showing if client_ca_file else "auto"),
         ssl_certfile=certfile,
         ssl_keyfile=keyfile,
+        ssl_ca_certs=client_ca_file,
+        ssl_cert_reqs=ssl.CERT_OPTIONAL if client_ca_file else ssl.CERT_NONE,
         access_log=False,
         log_config=None,
         lifespan="off",

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from authlib.oauth2.rfc6749 import ClientMixin
 from authlib.oauth2.rfc8628 import DEVICE_CODE_GRANT_TYPE
+from joserfc import jwk
+from joserfc.errors import JoseError
 
 from .passwords import hash_password
 
@@ -19,6 +21,14 @@ REFRESH_TOKEN = "refresh_token"
 CLIENT_CREDENTIALS = "client_credentials"
 AUTHORIZATION_CODE = "authorization_code"
 GRANT_TYPES = (DEVICE_CODE, AUTHORIZATION_CODE, REFRESH_TOKEN, CLIENT_CREDENTIALS)
+
+NONE, BASIC, POST = "none", "client_secret_basic", "client_secret_post"
+SECRET_JWT, KEY_JWT = "client_secret_jwt", "private_key_jwt"
+TLS, SELF_SIGNED_TLS = "tls_client_auth", "self_signed_tls_client_auth"
+ASSERTION_METHODS = (SECRET_JWT, KEY_JWT)
+CERTIFICATE_METHODS = (TLS, SELF_SIGNED_TLS)
+CONFIDENTIAL_METHODS = (BASIC, POST, *ASSERTION_METHODS, *CERTIFICATE_METHODS)
+ALL_METHODS = (*CONFIDENTIAL_METHODS, NONE)
 
 # Programs on the machine where the browser is: any port will do (RFC 8252 section 7.3).
 LOOPBACK_REDIRECTS = ("http://127.0.0.1/callback", "http://[::1]/callback")
@@ -66,6 +76,9 @@ class Person:
 class Client(ClientMixin):  # type: ignore[misc]
     """A registered client (RFC 6749 section 2). With a `secret` it is confidential, without one public.
 
+    `token_endpoint_auth_method` (RFC 7591) allows one way to authenticate alone; without it a secret may come
+    in the header or in the body. `jwks` are the public keys for private_key_jwt, and the certificates (as
+    x5c) for self_signed_tls_client_auth; `tls_client_auth_san_dns` its name for tls_client_auth.
     `name` is what people read on the consent page. `scopes` is the most it may ask for, and what it gets
     when it asks for nothing. `introspects` lets a confidential client look at tokens of other clients, as a
     resource server does. `device_id` goes into tokens of the client credentials grant. `redirect_uris` are
@@ -81,6 +94,9 @@ class Client(ClientMixin):  # type: ignore[misc]
     introspects: bool = False
     device_id: str | None = None
     redirect_uris: tuple[str, ...] = LOOPBACK_REDIRECTS
+    token_endpoint_auth_method: str | None = None
+    jwks: dict[str, Any] | None = None
+    tls_client_auth_san_dns: str | None = None
 
     def __post_init__(self) -> None:
         if not _CLIENT_ID.fullmatch(self.client_id):
@@ -105,7 +121,8 @@ class Client(ClientMixin):  # type: ignore[misc]
         for grant_type in self.grant_types or ():
             if grant_type not in GRANT_TYPES:
                 raise SettingsError(f"Client {self.client_id} has an unknown grant type {grant_type!r}.")
-        if not self.secret and CLIENT_CREDENTIALS in (self.grant_types or ()):
+        _check_credentials(self)
+        if self.may_use(NONE) and CLIENT_CREDENTIALS in (self.grant_types or ()):
             raise SettingsError(f"Client {self.client_id} needs a secret for the client credentials grant.")
 
     @property
@@ -132,8 +149,19 @@ class Client(ClientMixin):  # type: ignore[misc]
         return self.secret is not None and hmac.compare_digest(expected, given)
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
-        """Confidential clients prove their secret everywhere, public ones have nothing to prove."""
-        return (method == "none") == (self.secret is None)
+        """Authlib's question whether this client may use `method`, which is the same at all endpoints."""
+        return self.may_use(method)
+
+    def may_use(self, method: str) -> bool:
+        """Confidential clients prove who they are everywhere, public ones have nothing to prove."""
+        if self.token_endpoint_auth_method is not None:
+            return method == self.token_endpoint_auth_method
+        return method in (BASIC, POST) if self.secret else method == NONE
+
+    @property
+    def signs_assertions(self) -> bool:
+        """Whether it is registered for one of the two methods of RFC 7523."""
+        return self.token_endpoint_auth_method in ASSERTION_METHODS
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
         """Whether a browser may be sent there."""
@@ -150,7 +178,7 @@ class Client(ClientMixin):  # type: ignore[misc]
         """Whether this client is registered for `grant_type`."""
         if self.grant_types is not None:
             return grant_type in self.grant_types
-        return grant_type != CLIENT_CREDENTIALS or self.secret is not None
+        return grant_type != CLIENT_CREDENTIALS or not self.may_use(NONE)
 
 
 @dataclass(frozen=True)
@@ -161,6 +189,7 @@ class Settings:
     metadata: https, or http on a loopback address. `audience` becomes `aud` of access tokens.
     `device_scopes` are what the token of a device with a device_id gets on top of what it asked for, with
     `{device_id}` filled in: for resource servers that read in the scope what a device may touch.
+    `mutual_tls`, like the issuer, is where the same server takes clients' certificates (RFC 8705 section 5).
     `attempts_allowed` wrong codes or passwords per account and per address within `attempts_window_s`.
     Raises SettingsError.
     """
@@ -181,10 +210,13 @@ class Settings:
     attempts_window_s: int = 600
     database: str = ":memory:"
     device_scopes: tuple[str, ...] = ()
+    mutual_tls: str | None = None
     scope_descriptions: dict[str, str] = field(default_factory=lambda: dict(SCOPE_DESCRIPTIONS))
 
     def __post_init__(self) -> None:
         _check_issuer(self.issuer)
+        if self.mutual_tls is not None:
+            _check_issuer(self.mutual_tls)
         object.__setattr__(self, "people", tuple(self.people))
         object.__setattr__(self, "clients", tuple(self.clients))
         _check_unique("username", [person.username for person in self.people])
@@ -225,6 +257,25 @@ class Settings:
     def https(self) -> bool:
         """Whether browsers reach this server over TLS, which makes the session cookie Secure."""
         return self.issuer.startswith("https:")
+
+
+def _check_credentials(client: Client) -> None:
+    """Each method takes something that the client must be registered with."""
+    method = client.token_endpoint_auth_method
+    if method not in (None, *ALL_METHODS):
+        raise SettingsError(f"Client {client.client_id} has an unknown way to authenticate, {method!r}.")
+    for needing, name in (
+        ((BASIC, POST, SECRET_JWT), "secret"),
+        ((KEY_JWT, SELF_SIGNED_TLS), "jwks"),
+        ((TLS,), "tls_client_auth_san_dns"),
+    ):
+        if method in needing and not getattr(client, name):
+            raise SettingsError(f"Client {client.client_id} needs {name} for {method}.")
+    try:
+        for key in (client.jwks or {}).get("keys", []):
+            jwk.import_key(dict(key))  # a text would be taken for a secret
+    except (JoseError, ValueError, TypeError, KeyError, AttributeError):
+        raise SettingsError(f"Client {client.client_id} has jwks with a key that can't be read.") from None
 
 
 def _without_port(uri: str) -> str:

@@ -47,7 +47,7 @@ def test_the_document_offers_the_device_grant(site):
     document = site.get("/.well-known/oauth-authorization-server").json()
     assert "urn:ietf:params:oauth:grant-type:device_code" in document["grant_types_supported"]
     assert document["token_endpoint_auth_methods_supported"] == [
-        "client_secret_basic", "client_secret_post", "none",
+        "client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none",
     ]  # fmt: skip
     assert "none" not in document["introspection_endpoint_auth_methods_supported"]
     # Section 3.2: claims with zero elements MUST be omitted.
