@@ -176,7 +176,7 @@ def test_the_code_leaves_the_picture_with_its_use(watched: Watched) -> None:
     assert kind == "paired" and "WDJB" not in text and "https://auth.example" not in text
 
 
-@pytest.mark.item(4, 37)
+@pytest.mark.item(4, 37, 43)
 @pytest.mark.parametrize("wrong", ["unknown authority", "other name", "expired"])
 def test_a_server_that_can_not_prove_itself_gets_nothing(
     wrong: str, authority: CertificateAuthority, ca_file: str

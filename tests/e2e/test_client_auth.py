@@ -107,7 +107,7 @@ def errors(site: Site) -> list[str]:
     return [str(event["error"]) for event in site.provider.events("grant.error")]
 
 
-@pytest.mark.item(3, 16, 29, 33, 38)
+@pytest.mark.item(3, 16, 29, 33, 38, 51)
 @pytest.mark.parametrize("method", METHODS)
 def test_pair_refresh_and_unpair(site: Site, method: str, tmp_path: Path) -> None:
     options = [*site.device(method, tmp_path), "--scope", OidcProvider.scope]
@@ -120,6 +120,7 @@ def test_pair_refresh_and_unpair(site: Site, method: str, tmp_path: Path) -> Non
         assert agent.end() == 0
     stored = tmp_path / "state" / "token"
     first = json.loads(stored.read_bytes())
+    assert "id_token" not in first  # it came, as the scope is openid, and is not used
 
     def has_ended() -> bool:
         return bool(json.loads(run("status", *options, "--json").stdout)["expires_in"] == 0)
@@ -135,7 +136,7 @@ def test_pair_refresh_and_unpair(site: Site, method: str, tmp_path: Path) -> Non
     site.provider.wait_for("grant.revoked", revoked + 1)
 
 
-@pytest.mark.item(29)
+@pytest.mark.item(29, 54)
 @pytest.mark.parametrize("method", METHODS)
 def test_a_token_in_the_device_s_own_name(site: Site, method: str, tmp_path: Path) -> None:
     options = [*site.device(method, tmp_path), *OWN_NAME]

@@ -100,7 +100,7 @@ def test_pair_and_unpair(site: Site, server: RunningServer, method: str, tmp_pat
     assert "invalid_client" not in {event.outcome for event in told}
 
 
-@pytest.mark.item(29)
+@pytest.mark.item(29, 54)
 @pytest.mark.parametrize("method", METHODS)
 def test_every_request_has_a_proof_of_its_own(
     site: Site, server: RunningServer, method: str, tmp_path: Path

@@ -110,7 +110,7 @@ def test_pair_says_that_there_is_nobody_to_ask(meter: Device) -> None:
     assert meter.secret not in done.stdout + done.stderr
 
 
-@pytest.mark.item(44)
+@pytest.mark.item(44, 54)
 def test_a_resource_makes_it_a_token_for_that_resource(meter: Device) -> None:
     opaque = meter.token()
     assert opaque.count(".") != 2

@@ -108,6 +108,7 @@ def plain_peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
     yield from serving(tmp_path_factory.mktemp("oidc-provider"), None, None)
 
 
+@pytest.mark.item(51)
 @pytest.mark.parametrize(
     ("server", "name"),
     [("plain_peer", "device"), ("peer", "device"), ("peer", "basic"), ("peer", "post")],
@@ -176,6 +177,7 @@ def test_a_wrong_client_secret_is_named(peer: Peer, tmp_path: Path) -> None:
     assert client.client_secret not in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.item(55)
 def test_a_grant_that_the_server_ended_is_said_and_forgotten(peer: Peer, tmp_path: Path) -> None:
     device = Device(peer, peer.provider.device, tmp_path)
     device.pair(peer)

@@ -284,6 +284,7 @@ def _around(text: str, secret: str) -> str:
     return text[max(0, place - 160) : place] + "<here>"
 
 
+@pytest.mark.item(52)
 @pytest.mark.parametrize(
     ("method", "form"), [("client_secret_basic", "text"), ("client_secret_post", "json")]
 )

@@ -12,7 +12,7 @@ def make(issuer=ISSUER, insecure_http=False):
     return Discovery(issuer, SEED, insecure_http)
 
 
-def test_asks_the_place_of_rfc_8414_first():
+def test_item_43_asks_the_place_of_rfc_8414_first():
     discovery = make()
     request = sent(discovery, 0)
     assert (request.method, request.url, request.body) == ("GET", OAUTH, b"")
@@ -22,7 +22,7 @@ def test_asks_the_place_of_rfc_8414_first():
     assert discovery.next_action(20) is None
 
 
-def test_then_the_place_of_openid_connect_at_once():
+def test_item_43_then_the_place_of_openid_connect_at_once():
     for first in (page(404), answer({}, 404), page(200), answer([]), error("not_found", 400), page(301)):
         discovery = make()
         sent(discovery, 0)
@@ -42,7 +42,7 @@ def test_nowhere_ends_it_with_the_first_reason():
     assert discovery.next_action(10**9) is None
 
 
-def test_another_issuer_is_what_gets_reported():
+def test_item_42_another_issuer_is_what_gets_reported():
     other = metadata_members(issuer="https://evil.example")
     for responses in ((page(404), answer(other)), (answer(other), page(404))):
         discovery = make()

@@ -140,7 +140,7 @@ def test_a_cut_between_note_and_answer_is_explained_and_mended_at_once():
     assert heard[1:] == [{"expires_in": 600, "rotated": True, "retried": True}]
 
 
-def test_lost_requests_and_answers_are_met_with_the_same_token():
+def test_item_51_lost_requests_and_answers_are_met_with_the_same_token():
     for fates in (("request lost",) * 5, ("answer lost",), ("request lost", "answer lost", "request lost")):
         rig = paired()
         rig.server.grace = True
@@ -201,7 +201,7 @@ def test_what_has_worked_has_no_token_before_it():
     assert flaky.sent == ["refresh-3"] and ("unpaired", {"reason": "invalid_grant"}) in rig.events
 
 
-def test_only_the_token_on_disk_can_end_a_pairing():
+def test_item_55_only_the_token_on_disk_can_end_a_pairing():
     """invalid_grant for a token that another process has replaced meanwhile, past every lock."""
     rig = paired()
     other = restarted(rig)

@@ -23,7 +23,7 @@ def test_reads_the_endpoints_by_their_names():
     assert read().revocation_endpoint is None
 
 
-def test_the_issuer_must_be_the_same_to_the_code_point():
+def test_item_42_the_issuer_must_be_the_same_to_the_code_point():
     for other in (
         "https://auth.example/",
         "https://AUTH.example",

@@ -115,7 +115,7 @@ def test_item_04_secrets_go_to_https_or_loopback_with_the_flag_only():
     assert not is_secure(None, True)
 
 
-def test_well_known_places():
+def test_item_43_well_known_places():
     name = "oauth-authorization-server"
     cases = (
         (
