@@ -19,7 +19,7 @@ PRODUCT = ("agent", "firmware", "simulator")
 # client secret or a browser.
 NOT_ON_BOARDS = names(
     "following.py client_credentials_grant.py own_name.py authorization_code_grant.py signing_in.py pkce.py "
-    "authorization_response.py"
+    "authorization_response.py lending.py"
 )
 # And for type checkers alone, and for `python -m pairlet`.
 NOT_SHIPPED = NOT_ON_BOARDS | {"ports.py", "__main__.py"}

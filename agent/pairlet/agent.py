@@ -97,7 +97,7 @@ class Agent:
         self.link: Link | None = None
         self.handlers = handlers
         self._downlink: Downlink | None = None
-        self._renewing = Renewing(self)
+        self.renewing = Renewing(self)
         self.wants_code = False
         # The device_code of one that has ended and that the disk did not let go of.
         self.spent_code: Secret | None = None
@@ -126,7 +126,7 @@ class Agent:
             ports.clock,
             ports.entropy,
             self.emit,
-            self._renewing.renew_for_broker,
+            self.renewing.renew_for_broker,
             self.config.integer("mqtt.unacknowledged"),
             self.config.integer("mqtt.echo_check"),
             self._downlink,
@@ -185,13 +185,13 @@ class Agent:
     async def run(self) -> None:
         """Pair if needed, then work until cancelled. Raises what nothing but a person can mend."""
         if self.keeper.load() is not None:
-            await self._renewing.spread_start()
+            await self.renewing.spread_start()
         ended = False
         while True:
             if self.keeper.token is None:
                 await self._pair_first(ended)
             try:
-                if self._renewing.makes_room:
+                if self.renewing.makes_room:
                     await self._refresh_apart()
                 await self._work()
             except RoomNeeded:
@@ -212,8 +212,8 @@ class Agent:
     async def _refresh_apart(self) -> None:
         """A refresh where there is no room for it beside the broker's connection: one try."""
         self.let_go()
-        self._renewing.makes_room = False
-        await self._renewing.renew(Patience(1))
+        self.renewing.makes_room = False
+        await self.renewing.renew(Patience(1))
 
     async def _pair_first(self, ended: bool) -> None:
         self.let_go()
@@ -236,7 +236,7 @@ class Agent:
         message = "paired, but not granted: " + missing if missing else "paired"
         self.ports.display.show(Screen(RUNNING, message=message))
         if self.ports.mqtt is None:
-            await self._renewing.run()
+            await self.renewing.run()
             return
         if self._storing is None:
             from .storing import Storing  # as the link
@@ -246,7 +246,7 @@ class Agent:
         link = self.link = self.link or self._make_link()
         downlink = self._downlink
         measuring = self.measuring.run(storing.outbox, self._sample_taken)
-        work = [self._renewing.run(), link.run(), measuring, storing.run(link.outbox_filled)]
+        work = [self.renewing.run(), link.run(), measuring, storing.run(link.outbox_filled)]
         if downlink is not None and downlink.announcer is not None:
             work.append(downlink.announcer.run())
         try:
@@ -256,7 +256,7 @@ class Agent:
                 for task in downlink.tasks:
                     task.cancel()
             try:
-                await link.close(not self._renewing.makes_room)
+                await link.close(not self.renewing.makes_room)
             finally:
                 # Also when we are told to stop in the middle of the farewell, or of this.
                 await uninterrupted(storing.finish(), self.ports.clock, _FLUSH_MS)

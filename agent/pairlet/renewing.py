@@ -18,6 +18,7 @@ from .events import tell_error
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .agent import Agent
+    from .core.errors import PairletError
     from .drive import Trouble
 
 # What the devices of a site take to refresh after a power cut, or to connect if none has to refresh.
@@ -35,13 +36,13 @@ class RoomNeeded(Exception):
 
 class Renewing:
     """Keeps the token of `agent` fresh. `makes_room`: the next refresh waits for the broker's connection
-    to end."""
+    to end. `refresh_after`: until when the server is left alone after a failure."""
 
     def __init__(self, agent: "Agent"):
         ports = agent.ports
         self._agent = agent
         self._backoff = Backoff(5000, 120000, ports.entropy.random_bytes(4))
-        self._refresh_after = ports.clock.now()
+        self.refresh_after = ports.clock.now()
         self._renewed_at: int | None = None
         self.makes_room = False
 
@@ -67,7 +68,7 @@ class Renewing:
                         continue
                     raise UnpairedError("the access token has ended, and there is no refresh token")
             if due is not None:
-                due = max(due, self._refresh_after)
+                due = max(due, self.refresh_after)
             if due is None or clock.now() < due:
                 await self._wait_until(due)
             elif self._agent.link is not None and self._agent.ports.http.needs_room:
@@ -121,9 +122,9 @@ class Renewing:
             self._agent.keeper.changed.set()
             await asyncio.Event().wait()
 
-    async def renew(self, trouble: "Trouble") -> None:
-        """Refresh. After a failure the server is left alone for a while. Raises UnpairedError when the
-        pairing is over."""
+    async def renew(self, trouble: "Trouble") -> "PairletError | None":
+        """Refresh; return why not, or None. After a failure the server is left alone for a while. Raises
+        UnpairedError when the pairing is over."""
         try:
             await self._agent.refresh(trouble)
         except (OAuthError, ProtocolError, ConfigError, StoreError, TransportError, TlsError) as error:
@@ -134,9 +135,10 @@ class Renewing:
                 tell_error(self._agent.emit, error)
             pause_ms = self._backoff.delay_ms()
             self._agent.emit("waiting", what="refresh", ms=pause_ms)
-            self._refresh_after = self._agent.ports.clock.now() + pause_ms
-            return
+            self.refresh_after = self._agent.ports.clock.now() + pause_ms
+            return error
         self._backoff.reset()
-        self._refresh_after = self._agent.ports.clock.now()
+        self.refresh_after = self._agent.ports.clock.now()
         if self._agent.link is not None:
             self._agent.link.token_renewed()
+        return None

@@ -35,6 +35,7 @@ HEAPS = {
     "test_signing_in": "2M",  # as test_agent
     "test_resources": "1M",  # as test_agent
     "test_own_name": "2M",  # as test_agent, over hours
+    "test_lending": "2M",
     "test_proximity": "256k",  # the agent compiled from source, in the middle of a run
     "test_json_object": "192k",  # builds answers of 25 KB in one piece
     "test_outbox": "2M",  # a disk in memory with hundreds of records
