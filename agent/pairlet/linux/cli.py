@@ -61,6 +61,10 @@ def _command(arguments: argparse.Namespace, output: Output) -> int:
         from .commands_status import status as command
     elif arguments.command == "unpair":
         from .commands_unpair import unpair as command
+    elif arguments.command in ("token", "exec"):
+        from .commands_token import COMMANDS
+
+        command = COMMANDS[arguments.command]
     elif arguments.command in ("forget", "reset"):
         from .commands_broker import COMMANDS
 

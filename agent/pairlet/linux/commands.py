@@ -3,7 +3,6 @@
 import argparse
 import logging
 import os
-import signal
 import socket
 import sys
 from pathlib import Path
@@ -12,8 +11,7 @@ from typing import TYPE_CHECKING
 from .. import __version__
 from ..agent import Agent, Ports
 from ..config import Config
-from ..core.errors import ConfigError, PairletError, StoreError
-from ..core.token import Token
+from ..core.errors import ConfigError, PairletError
 from ..device import DEVICE, Device, identify
 from ..drive import Patience
 from ..events import tell_error
@@ -36,19 +34,16 @@ if TYPE_CHECKING:
     from . import segment_files
     from .log.status import StatusLine
     from .standing.standing import Standing
+    from .token_agent.serving import TokenAgent
 
 _log = logging.getLogger("pairlet")
 
 _PLACES = ("pairlet.toml", "~/.config/pairlet/pairlet.toml", "/etc/pairlet/pairlet.toml")
 # Settings that name a file or folder: in a configuration file they start from where that file is.
 _PATHS = (
-    "oauth.client_secret_file",
-    "oauth.client_key_file",
-    "oauth.client_certificate_file",
-    "oauth.ca_file",
-    "mqtt.ca_file",
-    "store.dir",
-)
+    "oauth.client_secret_file", "oauth.client_key_file", "oauth.client_certificate_file", "oauth.ca_file",
+    "mqtt.ca_file", "store.dir", "token_agent.socket",
+)  # fmt: skip
 # Somebody waits for these commands: after so many failures in a row they say what is wrong.
 TRIES = 3
 
@@ -271,73 +266,40 @@ async def run(arguments: argparse.Namespace, output: Output) -> int:
     assert joined.standing is not None
     config = joined.agent.config
     listen, folder = config.text("health.listen"), state_folder(config)
+    tokens = _token_agent(joined) if config.text("token_agent.socket") else None
     reports = Reports(joined.standing, joined.status_line, listen, folder, os.environ)
     try:
         reports.start()
+        if tokens is not None:
+            await tokens.start()
         await joined.agent.run()
     except RestartError as wanted:
         output.say(f"pairlet: {wanted}. {wanted.advice}")
         return wanted.exit_code
     finally:
         reports.stop()
+        if tokens is not None:
+            tokens.stop()
         if joined.logs is not None:
             joined.logs.close()
         joined.display.close()
     return 0
 
 
-async def token(arguments: argparse.Namespace, output: Output) -> int:
-    """Print a valid access token."""
-    found = await _usable_token(arguments, output)
-    if output.as_json:
-        remaining_ms = found.remaining_ms(SystemClock().now())
-        expires_in = None if remaining_ms is None else remaining_ms // 1000
-        output.event(
-            "token", access_token=found.access_token.reveal(), expires_in=expires_in, scope=found.scope
-        )
-    else:
-        output.line(found.access_token.reveal())
-    if not output.is_read:
-        raise StoreError(
-            "the token could not be written", "Check where the output goes: a full disk, a closed pipe?"
-        )
-    return 0
+def _token_agent(joined: Joined) -> "TokenAgent":
+    """What gives the token to other programs. Raises ConfigError."""
+    from ..lending import Lending
+    from .token_agent.access import access
+    from .token_agent.serving import TokenAgent
 
-
-async def exec_command(arguments: argparse.Namespace, output: Output) -> int:
-    """Become the command, with the token in its environment."""
-    found = await _usable_token(arguments, output)
-    environment = dict(os.environ, PAIRLET_ACCESS_TOKEN=found.access_token.reveal())
-    # The command gets the token, not what tokens are made with.
-    config = configuration(arguments, configuration_file(arguments.config))
-    for kind in ("secret", "key"):
-        environment.pop(config.text(f"oauth.client_{kind}_env"), None)
-    words = arguments.words
-    sys.stdout.flush()
-    # Python ignores these, and the command would inherit that.
-    for name in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(name, signal.SIG_DFL)
-    try:
-        os.execvpe(words[0], words, environment)
-    except OSError as error:
-        raise ConfigError(
-            f"{words[0]} can't be run: {error.strerror}", "Check the command after --."
-        ) from None
-
-
-async def _usable_token(arguments: argparse.Namespace, output: Output) -> Token:
-    joined = Joined(arguments, output)
-    try:
-        return await joined.agent.usable_token(Patience(TRIES))
-    finally:
-        if joined.status_line is not None:
-            joined.status_line.say()
-        joined.display.close()
+    agent, config = joined.agent, joined.agent.config
+    place = access(*(config.text("token_agent." + name) for name in ("socket", "mode", "group")))
+    issuer, client_id = agent.keeper.account
+    whose = {"issuer": issuer, "client_id": client_id, "state_dir": os.path.realpath(state_folder(config))}
+    return TokenAgent(Lending(agent), agent.ports.clock, place, whose)
 
 
 COMMANDS = {
     "pair": pair,
     "run": run,
-    "token": token,
-    "exec": exec_command,
 }

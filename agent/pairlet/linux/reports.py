@@ -13,7 +13,7 @@ from .health.place import SOCKET_NAME, UnixListener, open_tcp, parse
 from .systemd import Notifier, Supervised
 
 if TYPE_CHECKING:
-    from .health.serving import Answer, HealthServer
+    from .health.serving import Answer, LocalServer
     from .log.status import StatusLine
     from .standing.facts import Facts
     from .standing.judgement import Judge, Verdict
@@ -41,7 +41,7 @@ class Reports:
         self._standing = standing
         self._status_line = status_line
         self._judge: Judge | None = None
-        self._server: HealthServer | None = None
+        self._server: LocalServer | None = None
         self._opening: set[asyncio.Task[None]] = set()
         self._unix: list[UnixListener] = []
         self._sockets: list[tuple[socket.socket, bool]] = []
@@ -103,21 +103,21 @@ class Reports:
 
     def _arrived(self, listening: socket.socket, checks_host: bool) -> None:
         """Somebody asks for the first time. Most devices are never asked, and need no server in memory."""
-        from .health.serving import HealthServer
+        from .health.serving import LocalServer
 
         loop = asyncio.get_running_loop()
         loop.remove_reader(listening)
         if self._server is None:
-            self._server = HealthServer(self._respond)
+            self._server = LocalServer(self._respond)
         task = loop.create_task(self._server.listen(listening, checks_host=checks_host))
         self._opening.add(task)
         task.add_done_callback(self._opening.discard)
 
-    def _respond(self, path: str) -> "Answer":
+    def _respond(self, target: str) -> "Answer":
         from .health.answers import respond
 
         facts = self._standing.facts()
-        return respond(path, facts, self._judged(facts))
+        return respond(target, facts, self._judged(facts))
 
     def _look(self) -> tuple[str, bool]:
         verdict = self._judged(self._standing.facts())

@@ -16,7 +16,7 @@ from pairlet.linux.health.answers import respond
 from pairlet.linux.health.asking import ask
 from pairlet.linux.health.metrics import exposition
 from pairlet.linux.health.place import SOCKET_NAME, Place, UnixListener, open_tcp, parse
-from pairlet.linux.health.serving import Answer, HealthServer
+from pairlet.linux.health.serving import Answer, LocalServer
 from pairlet.linux.standing.facts import Facts
 from pairlet.linux.standing.judgement import FAILING, OK, WAITING, Verdict
 from prometheus_client.parser import text_string_to_metric_families
@@ -68,15 +68,16 @@ def test_all_else_is_refused_by_name(text: str, said: str) -> None:
 # ---- serving ---------------------------------------------------------------------------------
 
 
-def answer(path: str) -> Answer:
+def answer(target: str) -> Answer:
+    path = target.partition("?")[0]
     if path == "/large":
         return Answer(200, "text/plain", b"x" * 20_000_000)
     return Answer(200 if path == "/health" else 404, "application/json", b'{"path": "%s"}' % path.encode())
 
 
 @contextlib.asynccontextmanager
-async def serving() -> AsyncIterator[tuple[int, HealthServer]]:
-    server = HealthServer(answer)
+async def serving() -> AsyncIterator[tuple[int, LocalServer]]:
+    server = LocalServer(answer)
     listening = open_tcp(parse("127.0.0.1:0"))
     port = listening.getsockname()[1]
     await server.listen(listening, checks_host=True)
@@ -255,7 +256,7 @@ def test_an_agent_is_asked_by_its_folder(deep: Path) -> None:
         listener = UnixListener(str(deep / SOCKET_NAME), 0o600)
         mode = (deep / SOCKET_NAME).stat().st_mode
         assert stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0o600
-        server = HealthServer(say)
+        server = LocalServer(say)
         await server.listen(listener.socket, checks_host=False)
         said = await asked(deep)
         assert said["why"] == "all is well" and Facts.from_json(said["facts"]) == Facts(backlog=3)

@@ -12,8 +12,9 @@ from .serving import Answer
 _TEXT = "text/plain; charset=utf-8"
 
 
-def respond(path: str, facts: Facts, verdict: Verdict) -> Answer:
-    """The answer to a GET of `path`. No secret is among the facts."""
+def respond(target: str, facts: Facts, verdict: Verdict) -> Answer:
+    """The answer to a GET of `target`. No secret is among the facts."""
+    path = target.partition("?")[0]
     if path == "/health":
         status = HTTPStatus.SERVICE_UNAVAILABLE if verdict.status == FAILING else HTTPStatus.OK
         return Answer(status, "application/json", json.dumps(health(facts, verdict)).encode() + b"\n")

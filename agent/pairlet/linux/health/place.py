@@ -64,10 +64,11 @@ def open_tcp(place: Place) -> socket.socket:
 class UnixListener:
     """A Unix socket at `path` with `mode`, which may be longer than an address can be. Raises OSError.
 
-    One that nobody listens on any more is replaced; EADDRINUSE if somebody does.
+    `gid`: the group it belongs to; -1: this process's. One that nobody listens on any more is replaced;
+    EADDRINUSE if somebody does.
     """
 
-    def __init__(self, path: str, mode: int):
+    def __init__(self, path: str, mode: int, gid: int = -1):
         self._path = path
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -80,6 +81,8 @@ class UnixListener:
                     self.socket.bind(address)
                 finally:
                     os.umask(before)
+                # Until here nobody but this user could come in.
+                os.chown(path, -1, gid)
                 os.chmod(path, mode)
                 self.socket.listen(8)
                 self._mark = _mark(path)

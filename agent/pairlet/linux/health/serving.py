@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from ...core.url import is_loopback
 
 _MOST_CONNECTIONS = 8
 _MOST_BYTES = 8192
-# From the first byte to the last, whoever is slow.
+# From the first byte to the last, whoever is slow; an answer that is not there yet has its own time.
 _LONGEST_S = 5.0
 
 
@@ -22,27 +22,33 @@ class Answer(NamedTuple):
     body: bytes
 
 
-Respond = Callable[[str], Answer]
+Respond = Callable[[str], Answer | Awaitable[Answer]]
+Admit = Callable[[socket.socket], bool]
 
 
-class HealthServer:
-    """Answers GET and HEAD with `respond(path)`.
+class LocalServer:
+    """Answers GET and HEAD with `respond(target)`, at once or when that is there, `patience_s` at the most.
 
-    `checks_host`: on TCP, where a page in somebody's browser could come here under a name of its own that
-    leads to this machine (DNS rebinding), Host must be a loopback address.
+    `admit(connection)`: whether its other side may have an answer; the others get 403.
     """
 
-    def __init__(self, respond: Respond):
+    def __init__(self, respond: Respond, *, admit: Admit | None = None, patience_s: float = _LONGEST_S):
         self._respond = respond
+        self._admit = admit
+        self._patience_s = patience_s
         self._servers: list[asyncio.Server] = []
         self._open: set[_Connection] = set()
 
     async def listen(self, listening: socket.socket, *, checks_host: bool) -> None:
-        """Take connections from `listening`, which belongs to this from now on."""
+        """Take connections from `listening`, which belongs to this from now on.
+
+        `checks_host`: on TCP, where a page in somebody's browser could come here under a name of its own that
+        leads to this machine (DNS rebinding), Host must be a loopback address.
+        """
         loop = asyncio.get_running_loop()
 
         def connection() -> _Connection:
-            return _Connection(self._respond, checks_host, self._open)
+            return _Connection(self, checks_host)
 
         # Not create_unix_server: that one would unlink the path.
         server = await loop.create_server(connection, sock=listening)
@@ -55,30 +61,67 @@ class HealthServer:
         for connection in list(self._open):
             connection.abort()
 
+    def takes(self, connection: "_Connection") -> bool:
+        """Whether there is room for one more."""
+        if len(self._open) >= _MOST_CONNECTIONS:
+            return False
+        self._open.add(connection)
+        return True
+
+    def forget(self, connection: "_Connection") -> None:
+        """It has ended."""
+        self._open.discard(connection)
+
+    def answer(self, target: str, connection: socket.socket) -> Answer | Awaitable[Answer]:
+        """What to say to a GET of `target`, or what to wait for."""
+        if self._admit is not None and not self._admit(connection):
+            return plain(HTTPStatus.FORBIDDEN)
+        found = self._respond(target)
+        return found if isinstance(found, Answer) else self._in_time(found)
+
+    async def _in_time(self, coming: Awaitable[Answer]) -> Answer:
+        try:
+            async with asyncio.timeout(self._patience_s):
+                return await coming
+        except TimeoutError:
+            return plain(HTTPStatus.GATEWAY_TIMEOUT)
+
+
+def plain(status: int) -> Answer:
+    """`status` in words."""
+    return Answer(status, "text/plain; charset=utf-8", HTTPStatus(status).phrase.encode() + b"\n")
+
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, respond: Respond, checks_host: bool, connections: "set[_Connection]"):
-        self._respond = respond
+    def __init__(self, server: LocalServer, checks_host: bool):
+        self._server = server
         self._checks_host = checks_host
-        self._connections = connections
         self._received = b""
         self._is_answered = False
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._answering: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        if len(self._connections) >= _MOST_CONNECTIONS:
+        if not self._server.takes(self):
             transport.abort()
             return
-        self._connections.add(self)
-        self._timer = asyncio.get_running_loop().call_later(_LONGEST_S, self.abort)
+        self._give(_LONGEST_S)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._connections.discard(self)
+        self._server.forget(self)
         if self._timer is not None:
             self._timer.cancel()
+        if self._answering is not None:
+            self._answering.cancel()
+
+    def _give(self, seconds: float) -> None:
+        """So long from now on, and it ends."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.abort)
 
     def abort(self) -> None:
         if self._transport is not None:
@@ -94,11 +137,35 @@ class _Connection(asyncio.Protocol):
         elif len(self._received) > _MOST_BYTES:
             self._answer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
-    def _answer(self, status: int, method: str = "GET", path: str = "") -> None:
+    def eof_received(self) -> bool:
+        # Whoever has said all may still be listening.
+        return self._answering is not None
+
+    def _answer(self, status: int, method: str = "GET", target: str = "") -> None:
         self._is_answered = True
-        answer = Answer(status, "text/plain; charset=utf-8", HTTPStatus(status).phrase.encode() + b"\n")
-        if status == HTTPStatus.OK:
-            answer = self._respond(path)
+        assert self._transport is not None
+        if status != HTTPStatus.OK:
+            self._send(plain(status), method)
+            return
+        found = self._server.answer(target, self._transport.get_extra_info("socket"))
+        if isinstance(found, Answer):
+            self._send(found, method)
+        else:
+            self._answering = asyncio.get_running_loop().create_task(self._send_later(found, method))
+
+    async def _send_later(self, coming: Awaitable[Answer], method: str) -> None:
+        assert self._timer is not None
+        self._timer.cancel()
+        try:
+            answer = await coming
+        except Exception as error:
+            loop = asyncio.get_running_loop()
+            loop.call_exception_handler({"message": "no answer could be made", "exception": error})
+            answer = plain(HTTPStatus.INTERNAL_SERVER_ERROR)
+        self._give(_LONGEST_S)
+        self._send(answer, method)
+
+    def _send(self, answer: Answer, method: str) -> None:
         lines = [
             f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}",
             f"Content-Type: {answer.content_type}",
@@ -117,7 +184,7 @@ class _Connection(asyncio.Protocol):
 
 
 def _read(head: bytes, checks_host: bool) -> tuple[int, str, str]:
-    """Status (200: go on), method and path of a request."""
+    """Status (200: go on), method and target of a request."""
     bad = (HTTPStatus.BAD_REQUEST.value, "GET", "")
     try:
         first, *fields = head.decode("ascii").split("\r\n")
@@ -137,7 +204,7 @@ def _read(head: bytes, checks_host: bool) -> tuple[int, str, str]:
         return HTTPStatus.MISDIRECTED_REQUEST.value, method, ""
     if method not in ("GET", "HEAD"):
         return HTTPStatus.METHOD_NOT_ALLOWED.value, method, ""
-    return HTTPStatus.OK.value, method, target.partition("?")[0]
+    return HTTPStatus.OK.value, method, target
 
 
 def _name(host: str) -> str:

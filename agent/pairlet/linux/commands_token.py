@@ -1,0 +1,99 @@
+"""The commands `pairlet token` and `pairlet exec`: the access token, for a person or for a program."""
+
+import argparse
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from ..core.errors import ConfigError, StoreError
+from ..core.token import Token
+from ..drive import Patience
+from .clock import SystemClock
+from .commands import TRIES, Joined, configuration, configuration_file, state_folder
+from .output import Output
+from .worker import in_thread
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+    from .token_agent.answers import Lent
+
+
+async def token(arguments: argparse.Namespace, output: Output) -> int:
+    """Print a valid access token."""
+    found = await _usable_token(arguments, output)
+    if output.as_json:
+        remaining_ms = found.remaining_ms(SystemClock().now())
+        expires_in = None if remaining_ms is None else remaining_ms // 1000
+        output.event(
+            "token", access_token=found.access_token.reveal(), expires_in=expires_in, scope=found.scope
+        )
+    else:
+        output.line(found.access_token.reveal())
+    if not output.is_read:
+        raise StoreError(
+            "the token could not be written", "Check where the output goes: a full disk, a closed pipe?"
+        )
+    return 0
+
+
+async def exec_command(arguments: argparse.Namespace, output: Output) -> int:
+    """Become the command, with the token in its environment."""
+    found = await _usable_token(arguments, output)
+    environment = dict(os.environ, PAIRLET_ACCESS_TOKEN=found.access_token.reveal())
+    # The command gets the token, not what tokens are made with.
+    config = configuration(arguments, configuration_file(arguments.config))
+    for kind in ("secret", "key"):
+        environment.pop(config.text(f"oauth.client_{kind}_env"), None)
+    words = arguments.words
+    sys.stdout.flush()
+    # Python ignores these, and the command would inherit that.
+    for name in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(name, signal.SIG_DFL)
+    try:
+        os.execvpe(words[0], words, environment)
+    except OSError as error:
+        raise ConfigError(
+            f"{words[0]} can't be run: {error.strerror}", "Check the command after --."
+        ) from None
+
+
+async def _usable_token(arguments: argparse.Namespace, output: Output) -> Token:
+    """What the agent at work lends, if it does, else what the state folder has."""
+    config = configuration(arguments, configuration_file(arguments.config))
+    socket = config.text("token_agent.socket")
+    if not socket:
+        return await _stored_token(arguments, output)
+    from .token_agent.asking import NobodyThere, ask
+
+    try:
+        lent = await in_thread(ask, socket)
+    except NobodyThere as nobody:
+        try:
+            return await _stored_token(arguments, output)
+        except StoreError as error:
+            # A program of another user has nothing but the agent.
+            raise StoreError(f"{nobody}; and {error}", nobody.advice) from None
+    return lent.token if _is_meant(lent, config) else await _stored_token(arguments, output)
+
+
+def _is_meant(lent: "Lent", config: "Settings") -> bool:
+    """Whether it is of the account, and the state folder, that this command was told of."""
+    issuer = config.text("oauth.issuer") or config.text("oauth.token_endpoint")
+    client_id = config.text("oauth.client_id")
+    if issuer not in ("", lent.issuer) or client_id not in ("", lent.client_id):
+        return False
+    return not config.text("store.dir") or os.path.realpath(state_folder(config)) == lent.state_dir
+
+
+async def _stored_token(arguments: argparse.Namespace, output: Output) -> Token:
+    joined = Joined(arguments, output)
+    try:
+        return await joined.agent.usable_token(Patience(TRIES))
+    finally:
+        if joined.status_line is not None:
+            joined.status_line.say()
+        joined.display.close()
+
+
+COMMANDS = {"token": token, "exec": exec_command}
