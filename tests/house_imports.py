@@ -10,7 +10,12 @@ from typing import NamedTuple
 from house_finding import Finding, walk
 
 # Files that join the parts of their side; nothing else may know both the shell and an adapter.
-ROOTS = ("agent/pairlet/linux/cli.py", "agent/pairlet/linux/commands*.py", "agent/pairlet/__main__.py")
+ROOTS = (
+    "agent/pairlet/linux/cli.py",
+    "agent/pairlet/linux/commands*.py",
+    "agent/pairlet/linux/library/device.py",
+    "agent/pairlet/__main__.py",
+)
 FIRMWARE_ROOTS = ("firmware/main.py", "firmware/boot.py")
 VIRTUAL_BOARD_ROOTS = ("simulator/pairlet_sim/board/root*.py", "simulator/pairlet_sim/board/__main__.py")
 # Where the real agent is put into a simulated world; what surrounds it there knows values alone.
@@ -35,10 +40,19 @@ def _allowed(layers: str, modules: str | None) -> Allowed:
 # What ports and screens speak in, and nothing that decides.
 _VALUES = " ".join(f"pairlet.core.{name}" for name in ("errors", "http", "mqtt", "screen", "wall"))
 
+_LIBRARY = " ".join(
+    ["pairlet.core.errors"]
+    + [
+        f"pairlet.linux.library.{name}"
+        for name in ("device", "httpx_auth", "requests_auth", "screen", "source", "token_agent")
+    ]
+)
+
 TABLE = {
     "core": _allowed("core", "json struct binascii hashlib collections"),
     "shell": _allowed("core shell package", "asyncio json collections"),
-    "package": _allowed("package", ""),
+    # What programs may import by name; at run time that is one small module, and on boards none.
+    "package": _allowed(f"package pairlet.linux.library {_LIBRARY}", ""),
     "ports": _allowed("core", "typing contextlib collections"),
     "linux": _allowed("core linux package", None),
     "linux root": _allowed("core linux package shell", None),

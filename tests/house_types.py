@@ -31,6 +31,8 @@ _VERSION = "1.25.0"
 # Newer ones of these describe a newer MicroPython, and pip would take the newest.
 _STANDARD_LIBRARY = "micropython-stdlib-stubs==1.25.0"
 _STAMP = "made-of"
+# What pairlet/__init__.py names for type checkers has no place on a board, and no stubs to be judged by.
+_BOARD_CONFIG = "[mypy]\n[mypy-pairlet.linux.*]\nfollow_imports = skip\n"
 
 
 class Missing(Exception):
@@ -136,12 +138,14 @@ def _complaints(check: str, files: Sequence[Path]) -> list[Finding]:
     if check != CPYTHON:
         if not is_installed(check):
             raise Missing(f"there are no type stubs of {check}: ./run test and ./run lint bring them")
-        command += ["--config-file=", "--strict", "--explicit-package-bases", "--no-site-packages"]
+        config = ROOT / ".mypy_cache" / "boards.ini"
+        command += [f"--config-file={config}", "--strict", "--explicit-package-bases", "--no-site-packages"]
         # What CPython needs an `ignore` for may be right here, and the other way round.
         command += ["--no-warn-unused-ignores", "--custom-typeshed-dir", str(stubs(check))]
         path = os.pathsep.join(["agent", "firmware", str(stubs(check))])
     command += [str(file) for file in files]
     with _alone(check):
+        (ROOT / ".mypy_cache" / "boards.ini").write_text(_BOARD_CONFIG)
         ran = subprocess.run(
             command, cwd=ROOT, env={**os.environ, "MYPYPATH": path}, capture_output=True, text=True
         )

@@ -7,15 +7,16 @@ from .drive import Patience
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .agent import Agent
+    from .core.secret import Secret
     from .core.token import Token
 
 # Whoever refuses token after token gets a new one once an hour: then it is not the token that is wrong.
 _REPLACE_AGAIN_MS = 3600000
 
 
-def name_of(token: "Token") -> bytes:
+def name_of(access_token: "Secret") -> bytes:
     """What an access token is called where it must not be said itself: its SHA-256, 32 bytes."""
-    return digest(token.access_token.reveal().encode())
+    return digest(access_token.reveal().encode())
 
 
 class Lending:
@@ -39,7 +40,7 @@ class Lending:
         if refused is not None and self._is_to_be_replaced(token, refused):
             await self._renew()
             token = self._current()
-            self._replacement, self._replaced_at = name_of(token), self._agent.ports.clock.now()
+            self._replacement, self._replaced_at = name_of(token.access_token), self._agent.ports.clock.now()
         elif not self._agent.keeper.is_usable():
             if not self._can_renew(token):
                 raise UnpairedError("the access token has ended, and there is no refresh token")
@@ -59,7 +60,7 @@ class Lending:
         return token.refresh_token is not None or self._agent.keeper.asked is not None
 
     def _is_to_be_replaced(self, token: "Token", refused: bytes) -> bool:
-        name = name_of(token)
+        name = name_of(token.access_token)
         age_ms = self._agent.ports.clock.now() - self._replaced_at
         again = name == self._replacement and age_ms < _REPLACE_AGAIN_MS
         return name == refused and not again and self._can_renew(token)

@@ -63,28 +63,34 @@ def test_a_refused_token_is_replaced_once_an_hour_and_only_if_it_is_the_current_
     rig = paired(token_s=86400)
     lending = Lending(rig.agent)
     first = rig.agent.keeper.token
-    second = lent(rig, lending, name_of(first))
+    second = lent(rig, lending, name_of(first.access_token))
     assert second == rig.server.live_access_token != first.access_token.reveal()
     # Somebody who is late gets what the other one has brought about.
-    assert lent(rig, lending, name_of(first)) == second and len(refreshes(rig)) == 1
+    assert lent(rig, lending, name_of(first.access_token)) == second and len(refreshes(rig)) == 1
     # One that came for a refused one is refused as well: the token is not what is wrong.
-    assert lent(rig, lending, name_of(rig.agent.keeper.token)) == second and len(refreshes(rig)) == 1
+    assert (
+        lent(rig, lending, name_of(rig.agent.keeper.token.access_token)) == second
+        and len(refreshes(rig)) == 1
+    )
     rig.clock.time += HOUR
-    assert lent(rig, lending, name_of(rig.agent.keeper.token)) != second and len(refreshes(rig)) == 2
+    assert (
+        lent(rig, lending, name_of(rig.agent.keeper.token.access_token)) != second
+        and len(refreshes(rig)) == 2
+    )
 
 
 def test_a_refused_token_that_can_t_be_replaced_stays():
     rig = paired()
     token = rig.agent.keeper.token
     token.refresh_token = None
-    assert lent(rig, refused=name_of(token)) == token.access_token.reveal()
+    assert lent(rig, refused=name_of(token.access_token)) == token.access_token.reveal()
     assert not refreshes(rig)
 
 
 def test_a_refused_token_in_the_device_s_own_name_is_replaced():
     rig = own()
     rig.run(rig.agent.usable_token(Patience(1)))
-    assert lent(rig, refused=name_of(rig.agent.keeper.token)) == "access-2"
+    assert lent(rig, refused=name_of(rig.agent.keeper.token.access_token)) == "access-2"
 
 
 def test_a_server_in_trouble_is_asked_at_the_agent_s_own_pace():
@@ -114,13 +120,11 @@ def test_the_server_s_refusal_is_told_and_the_end_of_the_pairing_is_the_end():
     rig = paired(token_s=600)
     rig.clock.time += 11 * MINUTE
     usual = rig.server
-    rig.http.answer = lambda request: (
-        refusal("invalid_client", 401) if "/token" in request.url else usual(request)
-    )
+    says = [refusal("invalid_client", 401), refusal("invalid_grant")]
+    rig.http.answer = lambda request: says.pop(0) if "/token" in request.url else usual(request)
     error = raised(lent, rig)
     assert isinstance(error, OAuthError) and error.error == "invalid_client"
     rig.clock.time += 5 * MINUTE
-    rig.http.answer = lambda request: refusal("invalid_grant") if "/token" in request.url else usual(request)
     assert isinstance(raised(lent, rig), UnpairedError)
     assert "token" not in rig.store.values and rig.names()[-1] == "unpaired"
 
@@ -133,7 +137,7 @@ def test_beside_an_agent_at_work_there_is_one_refresh_and_the_broker_hears_of_it
         while not broker.passwords:
             await rig.clock.sleep_until(rig.clock.now() + 1000)
         lending = Lending(rig.agent)
-        refused = name_of(rig.agent.keeper.token)
+        refused = name_of(rig.agent.keeper.token.access_token)
         got = []
 
         async def ask():

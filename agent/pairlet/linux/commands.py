@@ -29,7 +29,7 @@ from .store import FileStore
 
 if TYPE_CHECKING:
     from ..events import Emit
-    from ..ports import Browser, Mqtt
+    from ..ports import Browser, Button, Display, Mqtt
     from ..settings import Settings
     from . import segment_files
     from .log.status import StatusLine
@@ -64,6 +64,11 @@ def configuration(arguments: argparse.Namespace, file: Path | None) -> Config:
             raise ConfigError(f"--set {setting}: there is no '='", "Write --set TABLE.KEY=VALUE.")
         config = config.with_text(name.strip(), value.strip(), where)
     return config
+
+
+def _configured(arguments: argparse.Namespace) -> tuple[Config, Path | None]:
+    file = configuration_file(arguments.config)
+    return configuration(arguments, file), file
 
 
 def configuration_file(named: str | None) -> Path | None:
@@ -122,14 +127,22 @@ class Joined:
     """An agent on this machine's edges, and the display to close behind it.
 
     `shown`: whether the command has anything to show on a display. `at_work`: whether it measures
-    and publishes.
+    and publishes. Where no command line says them: `configured` (settings, and the file they are from),
+    `display` and `button`.
     """
 
     def __init__(
-        self, arguments: argparse.Namespace, output: Output, *, shown: bool = False, at_work: bool = False
+        self,
+        arguments: argparse.Namespace,
+        output: Output,
+        *,
+        shown: bool = False,
+        at_work: bool = False,
+        configured: tuple[Config, Path | None] | None = None,
+        display: "Display | None" = None,
+        button: "Button | None" = None,
     ):
-        file = configuration_file(arguments.config)
-        config = configuration(arguments, file)
+        config, file = configured or _configured(arguments)
         client = client_of(config)
         # What telemetry needs is looked at before anybody pairs for it.
         choice = check_telemetry(config, file) if shown and config.text("mqtt.url") else None
@@ -138,7 +151,7 @@ class Joined:
         emit: Emit = output.event if shown else output.event_in_words
         with store.alone(DEVICE):
             device = self.device = identify(config, store, entropy, socket.gethostname(), emit)
-        self.display = open_display(
+        self.display = display or open_display(
             _display_name(config) if shown else "none",
             output.people,
             os.environ,
@@ -166,7 +179,7 @@ class Joined:
             store=store,
             entropy=entropy,
             sensors=sensors,
-            button=SignalButton(),
+            button=button or SignalButton(),
             mqtt=mqtt,
             logs=self.logs,
         )
