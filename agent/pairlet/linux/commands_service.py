@@ -11,6 +11,7 @@ from .output import Output
 from .service.installed import Installed
 from .service.plan import Wishes, unit_for
 from .service.unit import Unit, text_of
+from .token_agent.access import access
 
 
 def service(arguments: argparse.Namespace, output: Output) -> int:
@@ -56,6 +57,9 @@ def _unit(arguments: argparse.Namespace) -> Unit:
         check_telemetry(config, file)
     listen = config.text("health.listen")
     health_socket = parse(listen).path if listen else ""
+    socket, group = config.text("token_agent.socket"), config.text("token_agent.group")
+    if socket:
+        access(socket, config.text("token_agent.mode"), group)
     serial_port = config.text("display.port") if config.text("display.name") == "serial" else ""
     wishes = Wishes(arguments.name, arguments.user, arguments.run_as)
     return unit_for(
@@ -66,6 +70,8 @@ def _unit(arguments: argparse.Namespace) -> Unit:
         state_folder=config.text("store.dir"),
         serial_port=serial_port,
         health_socket=health_socket,
+        token_socket=socket,
+        token_group=group if socket else "",
     )
 
 

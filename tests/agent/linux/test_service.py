@@ -26,8 +26,16 @@ SECRET = UNIT._replace(secret_file="/etc/pairlet/client secret 100%")
 OWN_USER = UNIT._replace(run_as="daemon", state_folder="/srv/state of it")
 SOCKET = UNIT._replace(run_folder=True)
 OF_A_USER = UNIT._replace(for_user=True)
-UNITS = {"plain": UNIT, "serial": SERIAL, "secret": SECRET, "own user": OWN_USER, "of a user": OF_A_USER}
-UNITS["socket"] = SOCKET
+TOKENS = UNIT._replace(socket_folder="/run/pairlet", group="daemon")
+UNITS = {
+    "plain": UNIT,
+    "serial": SERIAL,
+    "secret": SECRET,
+    "own user": OWN_USER,
+    "of a user": OF_A_USER,
+    "tokens": TOKENS,
+    "socket": SOCKET,
+}
 
 
 def analyze(*words: str) -> subprocess.CompletedProcess[str]:
@@ -60,7 +68,9 @@ def test_systemd_does_find_what_is_wrong(tmp_path: Path) -> None:
     assert "NoNewPrivilege" in analyze("verify", str(file)).stderr
 
 
-@pytest.mark.parametrize(("unit", "most"), [(UNIT, 1.6), (SECRET, 1.6), (OWN_USER, 1.8), (SERIAL, 2.2)])
+@pytest.mark.parametrize(
+    ("unit", "most"), [(UNIT, 1.6), (SECRET, 1.6), (TOKENS, 1.6), (OWN_USER, 1.8), (SERIAL, 2.2)]
+)
 def test_it_exposes_little(unit: Unit, most: float, tmp_path: Path) -> None:
     """0 exposes nothing, 10 everything; a service of the distribution has 9.6 unless it says otherwise."""
     done = analyze("security", "--offline=true", "--no-pager", written(unit, tmp_path))
@@ -94,6 +104,11 @@ def test_what_the_unit_promises() -> None:
     assert settings(OWN_USER)["User"] == ["daemon"] and "DynamicUser" not in settings(OWN_USER)
     assert settings(OWN_USER)["ReadWritePaths"] == ['"/srv/state of it"']
     assert settings(SOCKET)["RuntimeDirectory"] == ["pairlet"] and "RuntimeDirectory" not in said
+    tokens = settings(TOKENS)
+    assert (tokens["RuntimeDirectory"], tokens["RuntimeDirectoryMode"]) == (["pairlet"], ["0755"])
+    assert tokens["Group"] == ["daemon"] and "ReadWritePaths" not in tokens
+    elsewhere = settings(OWN_USER._replace(socket_folder="/srv/tokens", state_folder=""))
+    assert elsewhere["ReadWritePaths"] == ["/srv/tokens"] and "RuntimeDirectory" not in elsewhere
     of_a_user = settings(OF_A_USER)
     assert of_a_user["WantedBy"] == ["default.target"]
     assert not {"User", "DynamicUser", "After", "ProtectSystem", "StateDirectory"} & set(of_a_user)
@@ -149,6 +164,8 @@ def test_the_unit_of_a_configuration(config: Path) -> None:
     assert {unit.restart_s for unit in units} <= set(range(30, 61)) and len({u.restart_s for u in units}) > 10
     serial = unit_for(SYSTEM, config, serial_port="/dev/ttyUSB0")
     assert serial.devices == ("/dev/ttyUSB0",)
+    tokens = unit_for(SYSTEM, config, token_socket="/run/pairlet/token", token_group="daemon")
+    assert (tokens.socket_folder, tokens.group) == ("/run/pairlet", "daemon")
     own = unit_for(Wishes("pairlet", True, ""), config, secret_file="/x", state_folder="/y")
     assert own.for_user and not own.secret_file and not own.state_folder
     assert not units[0].run_folder
@@ -197,6 +214,10 @@ def test_a_configuration_that_only_others_see_is_refused() -> None:
         (SYSTEM, {"health_socket": "/run/health"}, "health.listen is /run/health, where the service may not"),
         (SYSTEM, {"health_socket": "/run/pairlet"}, "may not write"),
         (Wishes("p", False, "root"), {"health_socket": "/run/pairlet/health"}, "may not write"),
+        *(
+            (SYSTEM, {"token_socket": path}, f"token_agent.socket is {path}, where the service's own user")
+            for path in ("/srv/token", "/run/token", "/run/a/b/token")
+        ),
     ],
 )
 def test_what_can_not_be_is_refused(config: Path, wishes: Wishes, more: dict[str, str], said: str) -> None:
@@ -319,6 +340,10 @@ def test_a_dry_run_prints_the_unit_and_does_nothing(config: Path, tmp_path: Path
         (
             '[oauth]\nclient_id = "x"\n[mqtt]\nurl = "mqtts://x"\n[telemetry]\nsensors = ["nope"]\n',
             "there is no sensor 'nope'",
+        ),
+        (
+            '[oauth]\nclient_id = "x"\n[token_agent]\nsocket = "/run/x/y"\nmode = "0666"\n',
+            "token_agent.mode: '0666' can't be used",
         ),
         ('[oauth]\nclient_id = "x"\n[health]\nlisten = "0.0.0.0:1"\n', "not this machine alone"),
     ],

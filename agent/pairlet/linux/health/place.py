@@ -81,8 +81,9 @@ class UnixListener:
                     self.socket.bind(address)
                 finally:
                     os.umask(before)
-                # Until here nobody but this user could come in.
-                os.chown(path, -1, gid)
+                # Until here nobody but this user could come in. A service may not chown, and need not.
+                if gid not in (-1, os.stat(path).st_gid):
+                    os.chown(path, -1, gid)
                 os.chmod(path, mode)
                 self.socket.listen(8)
                 self._mark = _mark(path)

@@ -4,6 +4,7 @@ import grp
 import os
 import pwd
 import random
+import re
 import stat
 import sys
 from pathlib import Path
@@ -37,10 +38,13 @@ def unit_for(
     state_folder: str = "",
     serial_port: str = "",
     health_socket: str = "",
+    token_socket: str = "",
+    token_group: str = "",
 ) -> Unit:
     """The unit for `config_file`. Raises ConfigError for what the service could not use or read.
 
-    secret_file, key_file, state_folder, serial_port, health_socket (a path): as configured, or "".
+    secret_file, key_file, state_folder, serial_port, health_socket and token_socket (paths), token_group: as
+    configured, or "".
     """
     if not wishes.name.isascii() or not wishes.name.replace("-", "").replace("_", "").isalnum():
         raise ConfigError(f"{ascii(wishes.name)} can't be the name of a service", "Use a-z, 0-9, - and _.")
@@ -64,6 +68,11 @@ def unit_for(
                 f"store.dir is {state_folder}, where the service's own user may not write",
                 f"Leave it out, and systemd gives it /var/lib/{wishes.name}; or name a user with --as.",
             )
+        if token_socket and not re.fullmatch(r"/run/[A-Za-z0-9_-]+/[^/]+", token_socket):
+            raise ConfigError(
+                f"token_agent.socket is {token_socket}, where the service's own user may not write",
+                f"Write /run/{wishes.name}/token, in a folder that systemd makes; or name a user with --as.",
+            )
     places = [str(config_file), sys.executable, sys.prefix, *([state_folder] if state_folder else [])]
     return Unit(
         name=wishes.name,
@@ -79,6 +88,8 @@ def unit_for(
         run_folder=bool(health_socket) and not wishes.for_user,
         devices=(serial_port,) if serial_port else (),
         groups=_groups() if serial_port else (),
+        socket_folder=os.path.dirname(token_socket) if not wishes.for_user else "",
+        group=token_group if not wishes.for_user else "",
         reads_homes=any(_is_in_a_home(place) for place in places),
     )  # fmt: skip
 

@@ -93,6 +93,8 @@ class Unit(NamedTuple):
     run_folder: whether it needs /run/NAME, for a socket that others may find.
     devices: nodes under /dev that it may use, and groups: the groups for that. reads_homes: whether
     program or configuration are in a home. restart_s: seconds until it is started anew.
+    socket_folder: where the token agent's socket is to be, "" without one; what is directly below /run is
+    made by systemd. group: whose members may use the socket, "" for none.
     """
 
     name: str
@@ -107,6 +109,8 @@ class Unit(NamedTuple):
     devices: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     reads_homes: bool = False
+    socket_folder: str = ""
+    group: str = ""
 
 
 def text_of(unit: Unit) -> str:
@@ -123,6 +127,9 @@ def text_of(unit: Unit) -> str:
 
 def _of_the_system(unit: Unit) -> str:
     lines = [f"User={unit.run_as}\n" if unit.run_as else "DynamicUser=yes\n"]
+    if unit.group:
+        # What it makes belongs to this group then, and needs no chown, which it may not do.
+        lines.append(f"Group={unit.group}\n")
     if unit.groups:
         lines.append(f"SupplementaryGroups={' '.join(unit.groups)}\n")
     # By these names the agent looks for them (client_auth.secret.place).
@@ -131,10 +138,12 @@ def _of_the_system(unit: Unit) -> str:
     if credentials:
         lines.append("# Read by root, and shown to the agent alone ($CREDENTIALS_DIRECTORY).\n")
         lines += credentials
-    if unit.run_folder:
+    if unit.run_folder and unit.socket_folder != "/run/" + unit.name:
         lines.append(f"RuntimeDirectory={unit.name}\n")
     if unit.state_folder:
         lines.append(f"ReadWritePaths={quoted(unit.state_folder)}\n")
+    if unit.socket_folder:
+        lines.append(_socket_folder(unit.socket_folder))
     lines.append(
         _HARDENED.format(
             name=unit.name,
@@ -144,6 +153,13 @@ def _of_the_system(unit: Unit) -> str:
         )
     )
     return "".join(lines)
+
+
+def _socket_folder(folder: str) -> str:
+    name = folder.removeprefix("/run/")
+    if name == folder or "/" in name:
+        return f"ReadWritePaths={quoted(folder)}\n"
+    return f"RuntimeDirectory={_escaped(name)}\nRuntimeDirectoryMode=0755\n"
 
 
 def quoted(word: str) -> str:
