@@ -32,7 +32,7 @@ def stored(folder: Path) -> str:
 
 def test_other_programs_get_the_agent_s_token(simulated: Cloud, options: list[str], tmp_path: Path) -> None:
     path = str(tmp_path / "token")
-    with started("run", *options) as agent:
+    with started("run", *options, "--log-level", "debug") as agent:
         code = agent.wait_for("code")
         done = run("token", *options)
         assert done.returncode == 6 and "not paired" in done.stderr and "pairlet pair" in done.stderr
@@ -58,6 +58,9 @@ def test_other_programs_get_the_agent_s_token(simulated: Cloud, options: list[st
         assert run("token", *options).stdout == second + "\n"
         agent.process.terminate()
         assert agent.end() == 0
+        log = "".join(agent.errors)
+    assert f"process {os.getpid()} (uid {os.getuid()}) asks for the access token" in log
+    assert first not in log and second not in log
     assert not os.path.exists(path)
     # Without the agent it is as it was before.
     done = run("token", *options, "--json")

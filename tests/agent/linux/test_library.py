@@ -276,6 +276,40 @@ def test_a_kill_in_the_middle_of_a_refresh_loses_nothing(
     assert text(device.token()) != first and record_of(folder)["refreshing_since"] is None
 
 
+# Ctrl-C in the very moment in which the server's answer has come.
+INTERRUPTED = """
+import json, os, signal, sys
+from pairlet import Device
+from pairlet.linux.http import RequestsHttp
+exchange = RequestsHttp.exchange
+async def interrupted(self, request):
+    response = await exchange(self, request)
+    if b"refresh_token" in (request.body or b""):
+        os.kill(os.getpid(), signal.SIGINT)
+    return response
+RequestsHttp.exchange = interrupted
+try:
+    Device(json.load(sys.stdin)).token()
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_in_the_middle_of_a_refresh_loses_nothing(
+    server: RunningServer, folder: Path, device: Device
+) -> None:
+    first, count = text(device.token()), refreshes(server)
+    age(folder, 0)
+    ran = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], input=json.dumps(tables(server, folder)),
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert ran.stdout == "interrupted\n", ran.stderr
+    record = record_of(folder)
+    assert record["access_token"] != first and record["refreshing_since"] is None
+    assert text(device.token()) == record["access_token"] and refreshes(server) == count + 1
+
+
 def test_it_works_in_a_coroutine_and_after_a_fork(
     server: RunningServer, folder: Path, device: Device
 ) -> None:
