@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 else:
     try:
         # PEP 562: each of these names is read in when it is asked for.
-        from .linux.library import __dir__ as __dir__
         from .linux.library import __getattr__ as __getattr__
     except ImportError:
         pass  # a board has no library

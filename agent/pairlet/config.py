@@ -97,9 +97,9 @@ SETTINGS = {
     "pairing.device_id": Setting(TEXT, None, "made up once and kept unless set"),
     "pairing.device_name": Setting(TEXT, None, "what the person sees; the host name unless set"),
     "health.listen": Setting(TEXT, None, "127.0.0.1:PORT or a Unix socket, for health and metrics"),
-    "token_agent.socket": Setting(TEXT, None, "a Unix socket where other programs get the access token"),
-    "token_agent.mode": Setting(TEXT, None, '"0600", or "0660": 0660 if there is a group, unless set'),
-    "token_agent.group": Setting(TEXT, None, "whose members may use it"),
+    "token_agent.socket": Setting(TEXT, None, "a Unix socket"),
+    "token_agent.mode": Setting(TEXT, None, "its mode"),
+    "token_agent.group": Setting(TEXT, None, "its group"),
     "store.dir": Setting(TEXT, None, "where tokens are kept"),
 }
 

@@ -27,7 +27,3 @@ def __getattr__(name: str) -> object:
     if place is None:
         raise AttributeError(f"module 'pairlet' has no attribute '{name}'")
     return getattr(__import__(place, None, None, [name]), name)
-
-
-def __dir__() -> list[str]:
-    return ["__version__"] + list(_PLACES)
