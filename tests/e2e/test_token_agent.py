@@ -105,6 +105,18 @@ def test_without_agent_and_without_the_folder_both_are_told(options: list[str], 
     assert "Traceback" not in done.stderr
 
 
+def test_without_agent_and_pairing_both_are_told_and_no_folder_is_made(
+    options: list[str], tmp_path: Path
+) -> None:
+    done = run("token", *options)
+    assert done.returncode == 6 and "no token agent at" in done.stderr and "not there" in done.stderr
+    assert "pairlet run" in done.stderr and not (tmp_path / "state").exists()
+    (tmp_path / "state").mkdir(mode=0o700)
+    done = run("token", *options)
+    assert done.returncode == 6 and "no token agent at" in done.stderr and "not paired" in done.stderr
+    assert "pairlet pair" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("setting", "told"),
     [

@@ -6,7 +6,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from ..core.errors import ConfigError, StoreError
+from ..core.errors import ConfigError, StoreError, UnpairedError
 from ..core.token import Token
 from ..drive import Patience
 from .clock import SystemClock
@@ -69,11 +69,14 @@ async def _usable_token(arguments: argparse.Namespace, output: Output) -> Token:
     try:
         lent = await in_thread(ask, socket)
     except NobodyThere as nobody:
+        # A program of another user has nothing but the agent, and no folder is made for it.
+        folder = state_folder(config)
+        if config.text("oauth.grant") != "client_credentials" and not os.path.exists(folder):
+            raise UnpairedError(f"{nobody}; and {folder} is not there for this user", nobody.advice) from None
         try:
             return await _stored_token(arguments, output)
-        except StoreError as error:
-            # A program of another user has nothing but the agent.
-            raise StoreError(f"{nobody}; and {error}", nobody.advice) from None
+        except (StoreError, UnpairedError) as error:
+            raise type(error)(f"{nobody}; and {error}", f"{nobody.advice} {error.advice}") from None
     return lent.token if _is_meant(lent, config) else await _stored_token(arguments, output)
 
 

@@ -16,8 +16,8 @@ _PAIR = (
     "is nobody to ask."
 )
 _TOKEN = (
-    "Prints the access token, refreshed if it needs to be. With oauth.grant = client_credentials it is asked "
-    "for if there is none."
+    "Prints the access token, refreshed if it needs to be. Where token_agent.socket is set, the agent at "
+    "work is asked first. With oauth.grant = client_credentials a token is asked for if there is none."
 )
 _EPILOG = """\
 more commands, from the extra `simulator` (pip install 'pairlet[simulator]'):
