@@ -16,10 +16,10 @@ MAX_FUNCTION_LINES = 60
 TOP_LEVEL = names(".ci .git .gitignore LICENSE README.md agent firmware pyproject.toml run simulator tests")
 PRODUCT = ("agent", "firmware", "simulator")
 # Portable and tested as such, but of no use on a board: what is between processes, and grants that take a
-# client secret or a browser.
+# client secret or a browser. Or of use on few: `pairlet flash` brings a dialect where the provider has one.
 NOT_ON_BOARDS = names(
     "following.py client_credentials_grant.py own_name.py authorization_code_grant.py signing_in.py pkce.py "
-    "authorization_response.py lending.py"
+    "authorization_response.py lending.py registering.py translating.py dialect.py"
 )
 # And for type checkers alone, and for `python -m pairlet`.
 NOT_SHIPPED = NOT_ON_BOARDS | {"ports.py", "__main__.py"}

@@ -20,6 +20,7 @@ FLAG = "true or false"
 TEXTS = "list of texts"
 TOPIC = "topic name without + and #"
 TABLE = "table of texts"
+TREE = "table"
 COMMAND = "auto, none, or a command as a list of texts"
 RESOURCES = "absolute URI without a fragment, or a list of them"
 
@@ -32,6 +33,9 @@ SETTINGS = {
     "oauth.token_endpoint": Setting(ADDRESS, None, "wins over the server's metadata"),
     "oauth.revocation_endpoint": Setting(ADDRESS, None, "wins over the server's metadata"),
     "oauth.introspection_endpoint": Setting(ADDRESS, None, "wins over the server's metadata"),
+    "oauth.provider": Setting(TEXT, None, "its profile: a name, or a file"),
+    "oauth.provider_values": Setting(TABLE, None, "what the profile leaves open"),
+    "oauth.dialect": Setting(TREE, None, "how it bends the RFCs"),
     "oauth.client_id": Setting(TEXT, None, "who this kind of device is to the server"),
     "oauth.client_secret_file": Setting(TEXT, None, "a file that holds the client secret, and nothing else"),
     "oauth.client_secret_credential": Setting(TEXT, None, "a systemd credential with it"),
@@ -137,12 +141,16 @@ _MOST_RECORDS = 1 << 30
 
 
 class Config(Settings):
-    """Settings that were checked, defaults included. Build it with `Config.from_tables`."""
+    """Settings that were checked, defaults included. Build it with `Config.from_tables`.
+
+    `given`: those among them that are no defaults.
+    """
 
     def __init__(self, values: "dict[str, object]"):
         every: dict[str, object] = {name: SETTINGS[name].default for name in SETTINGS}
         every.update(values)
         super().__init__(every)
+        self.given = values
 
     @staticmethod
     def from_tables(tables: "dict[str, object]", where: str) -> "Config":
@@ -165,7 +173,7 @@ class Config(Settings):
         """A copy with `name` set from text, as the command line gives it. Raises ConfigError."""
         if name not in SETTINGS:
             raise _unknown(name, list(SETTINGS), where)
-        changed = dict(self.values)
+        changed = dict(self.given)
         changed[name] = _checked(name, _from_text(SETTINGS[name].kind, text), where)
         return Config(changed)
 
@@ -177,6 +185,9 @@ def _from_text(kind: str, text: str) -> object:
         return int(text) if 0 < len(text) < 16 and all(digit in "0123456789" for digit in text) else text
     if kind in (TEXTS, RESOURCES) or (kind == COMMAND and text not in ("auto", "none")):
         return [part.strip() for part in text.split(",") if part.strip()]
+    if kind == TABLE:
+        pairs = [part.partition("=") for part in text.split(",")]
+        return {name.strip(): value.strip() for name, _, value in pairs}
     return text
 
 
@@ -282,6 +293,10 @@ def _table(value: object) -> object:
     return None
 
 
+def _tree(value: object) -> object:
+    return value if isinstance(value, dict) else None
+
+
 def _flush(value: object) -> object:
     """[ms, records] from one of them or both; what is left out is the other's largest."""
     if isinstance(value, list):
@@ -354,6 +369,7 @@ _KINDS = {
     TEXTS: _texts,
     TABLE: _table,
     TOPIC: _topic,
+    TREE: _tree,
     RESOURCES: _resources,
     COMMAND: _command,
 }

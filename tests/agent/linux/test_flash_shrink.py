@@ -276,7 +276,10 @@ def test_a_closure_sees_the_new_name() -> None:
 @pytest.fixture(scope="module")
 def small_firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The firmware's sources made small, with the portable tests as a part of the same program."""
-    folder = tmp_path_factory.mktemp("small")
+    whole = tmp_path_factory.mktemp("small")
+    # Beside the tests, as they find it in the repository.
+    (whole / "vectors").symlink_to(TESTS / "vectors")
+    folder = whole / "portable"
     trees = {name: ast.parse(file.read_text()) for name, file in image.sources().items()}
     # Portable and tested, but of no use on a board.
     for file in computer_files(micropython.ROOT):
@@ -288,7 +291,7 @@ def small_firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sentences = move_sentences(trees)
     rename_private(trees)
     rename_parameters(trees)
-    (folder / "pairlet_board").mkdir()
+    (folder / "pairlet_board").mkdir(parents=True)
     (folder / FILE).write_bytes(sentences)
     for name, text in zip(trees, texts(trees), strict=True):
         place = folder / name
