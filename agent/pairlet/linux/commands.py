@@ -29,7 +29,7 @@ from .store import FileStore
 
 if TYPE_CHECKING:
     from ..events import Emit
-    from ..ports import Browser, Button, Display, Mqtt
+    from ..ports import Browser, Button, Display, Http, Mqtt
     from ..settings import Settings
     from . import segment_files
     from .log.status import StatusLine
@@ -63,6 +63,10 @@ def configuration(arguments: argparse.Namespace, file: Path | None) -> Config:
         if not mark:
             raise ConfigError(f"--set {setting}: there is no '='", "Write --set TABLE.KEY=VALUE.")
         config = config.with_text(name.strip(), value.strip(), where)
+    if config.text("oauth.provider"):
+        from .commands_provider import with_provider  # late: most have a server without quirks
+
+        config = with_provider(config)
     return config
 
 
@@ -104,6 +108,11 @@ def read_configuration(path: Path) -> Config:
         value = keys.get(key) if isinstance(keys, dict) else None
         if isinstance(keys, dict) and isinstance(value, str):
             keys[key] = str(path.parent / _expanded(value))
+    oauth = tables.get("oauth")
+    if isinstance(oauth, dict) and isinstance(oauth.get("provider"), str):
+        from .commands_provider import found_beside
+
+        oauth["provider"] = found_beside(oauth["provider"], path.parent)
     return Config.from_tables(tables, str(path))
 
 
@@ -172,9 +181,15 @@ class Joined:
             sensors = choice.open(self._interval_ms, self._hear_of_sensor)
             mqtt = open_mqtt(config, device)
             self.logs = SegmentFolder(state_folder(config) / "outbox", writes=True)
+        clock = SystemClock()
+        spoken: Http = http
+        if config.get("oauth.dialect"):
+            from .commands_provider import translated
+
+            spoken = translated(http, config, store, clock)
         ports = Ports(
-            clock=SystemClock(),
-            http=http,
+            clock=clock,
+            http=spoken,
             display=self.display,
             store=store,
             entropy=entropy,
