@@ -170,7 +170,12 @@ class Firmware:
 
         device = identify(config, self.store, self.entropy, "", self._hear)
         unload(["pairlet.device"])
-        http = Http(self.clock, config)
+        http: Any = Http(self.clock, config)
+        if config.get("oauth.dialect"):
+            # Only where the provider has one does `pairlet flash` bring the code for it.
+            from pairlet.translating import TranslatedHttp
+
+            http = TranslatedHttp(http, config)
         mqtt = sensors = None
         if config.text("mqtt.url"):
             mqtt = Mqtt(self.clock, config, device.device_id)

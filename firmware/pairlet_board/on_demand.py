@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pairlet.ports import Clock, Log
 
 # What only one exchange takes, and what is taken until the device is paired.
-_FOR_AN_EXCHANGE = ["pairlet_board.http", "pairlet_board.http_parser"]
+_FOR_AN_EXCHANGE = ["pairlet_board.http", "pairlet_board.http_parser", "pairlet.core.dialect"]
 TO_FIND = ["pairlet.discovery", "pairlet.core.discovery"]
 TO_PAIR = TO_FIND + [
     "pairlet.prompting", "pairlet.pairing", "pairlet.parameters", "pairlet.pending", "pairlet.core.stamp",

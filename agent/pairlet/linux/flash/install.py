@@ -5,6 +5,7 @@ the board; then one small file is the switch (see `slots`). What a broken-off fl
 used by the next one.
 """
 
+import json
 from typing import NamedTuple, Protocol
 
 from ...core.errors import StoreError
@@ -48,6 +49,12 @@ class Settings(NamedTuple):
 
     config: bytes
     certificates: dict[str, bytes]
+
+    @property
+    def dialect(self) -> bool:
+        """Whether the board has to speak one."""
+        oauth = json.loads(self.config).get("oauth", {})
+        return isinstance(oauth, dict) and bool(oauth.get("dialect"))
 
     def __repr__(self) -> str:
         return "Settings(<secret>)"

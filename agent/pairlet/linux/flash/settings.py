@@ -13,6 +13,7 @@ from typing import Protocol
 
 from ...core.errors import ConfigError
 from ...core.secret import Secret
+from ..providers.applying import presets
 from .install import Settings
 
 Tables = dict[str, dict[str, object]]
@@ -87,7 +88,31 @@ def from_options(options: Namespace) -> Given:
     if options.ca_file:
         tables.setdefault("oauth", {})["ca_file"] = options.ca_file
         _fetch_certificates(tables, Path(), certificates, only="oauth")
+    if "provider" in tables.get("oauth", {}):
+        tables = provided(tables, Path(options.config).expanduser().parent)
     return Given(tables, certificates, complete=bool(options.config))
+
+
+def provided(tables: Tables, beside: Path) -> Tables:
+    """`tables` over what the profile that they name presets, and without its name: a board reads no profiles.
+
+    Raises ConfigError, also for a provider that wants a client secret.
+    """
+    oauth = dict(tables["oauth"])
+    found, profile = presets(oauth, beside, "the settings for the board")
+    if profile is None:
+        return tables
+    if profile.wants_secret:
+        raise ConfigError(
+            f"{profile.name} wants a client secret, and a board keeps none",
+            "Pair with it from a device with Linux.",
+        )
+    merged = {table: dict(keys) for table, keys in found.items()}
+    for table, keys in tables.items():
+        merged.setdefault(table, {}).update(keys)
+    for key in ("provider", "provider_values"):
+        merged["oauth"].pop(key, None)
+    return merged
 
 
 def from_board(config: bytes | None) -> Given:
