@@ -106,6 +106,8 @@ def _add_authserver(parser: argparse.ArgumentParser) -> None:
     rules.add_argument("--no-rotate", action="store_true", help="keep the refresh token when it is used")
     rules.add_argument("--grace", type=seconds, default=0.0, metavar="S",
                        help="how long the previous refresh token still works (default 0)")  # fmt: skip
+    rules.add_argument("--like", metavar="PROVIDER",
+                       help="in the manners of a provider: its name, or its profile's file")  # fmt: skip
     rules.add_argument("--database", default=":memory:", metavar="FILE", help="remember everything there")
     parser.add_argument("--json", action="store_true", help="one JSON line when ready, nothing else")
 
@@ -170,8 +172,9 @@ async def _authserver(options: argparse.Namespace) -> int:
             settings, made_up = _settings(options, int(listener.getsockname()[1]))
             server = AuthorizationServer(settings)
             undo.callback(server.close)
+            app: Any = options.likeness.app(server.app, settings) if options.like else server.app
             stopped = undo.enter_context(signals())
-            async with serve(server.app, certfile=options.certfile, keyfile=options.keyfile, sock=listener):
+            async with serve(app, certfile=options.certfile, keyfile=options.keyfile, sock=listener):
                 _announce_authserver(options, settings, made_up)
                 return await stopped
     except SettingsError as error:
@@ -208,13 +211,21 @@ def _settings(options: argparse.Namespace, port: int) -> tuple[Any, str]:
     password = made_up or first_line(options.password_file)
     host = f"[{options.host}]" if ":" in options.host else options.host
     scheme = "https" if options.certfile else "http"
+    secret = first_line(options.client_secret_file) if options.client_secret_file else None
+    scopes = tuple(options.scope.split()) if options.scope else DEFAULT_SCOPES
+    if options.like:
+        from .imitating import Likeness
+
+        options.likeness = Likeness(options.like)
+        secret = options.likeness.secret(secret)
+        scopes = tuple(dict.fromkeys(scopes + options.likeness.scopes()))
     client = Client(
         options.client_id,
-        secret=first_line(options.client_secret_file) if options.client_secret_file else None,
+        secret=secret,
         token_endpoint_auth_method=options.client_auth,
         jwks=_jwks(options.client_jwks_file) if options.client_jwks_file else None,
         name=options.client_name,
-        scopes=tuple(options.scope.split()) if options.scope else DEFAULT_SCOPES,
+        scopes=scopes,
     )
     settings = Settings(
         issuer=options.issuer or f"{scheme}://{host}:{port}",
@@ -246,19 +257,26 @@ def _jwks(path: str) -> dict[str, Any]:
 
 def _announce_authserver(options: argparse.Namespace, settings: Any, made_up: str) -> None:
     if options.json:
-        ready = {"issuer": settings.issuer, "client_id": options.client_id}
+        ready: dict[str, Any] = {"issuer": settings.issuer, "client_id": options.client_id}
+        if options.like:
+            ready["oauth"] = options.likeness.settings(settings, options.like)
         # The throw-away account is worthless elsewhere, and a script has no other way to learn it.
         print_json("ready", ready | ({"username": "demo", "password": made_up} if made_up else {}))
         return
     secret = f" --client-secret-file {options.client_secret_file}" if options.client_secret_file else ""
     plain = "" if settings.https else " --insecure-http"
+    how = f"--issuer {settings.issuer} --client-id {options.client_id}"
+    if options.like:
+        from .imitating import words
+
+        how = words(options.likeness.settings(settings, options.like))
     account = f"username demo, password {made_up}" if made_up else f"username {options.user}"
     print_text(
         f"The authorization server is ready: {settings.issuer}\n\n"
         f"  Account   {account}\n"
         f"  Client    {options.client_id}\n\n"
         "Pair a device, in another terminal:\n"
-        f"  pairlet pair --issuer {settings.issuer} --client-id {options.client_id}{secret}{plain}\n\n"
+        f"  pairlet pair {how}{secret}{plain}\n\n"
         f"Then open the address it shows, or {settings.base}/device. Ctrl-C stops the server."
     )
 

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .authorization_grant import S256, AuthorizationCodeGrant
 from .authorize_pages import AuthorizePages
 from .database import Database
-from .device_codes import APPROVED
+from .device_codes import APPROVED, DENIED
 from .endpoints import DeviceAuthorizationEndpoint, IntrospectionEndpoint, RevocationEndpoint
 from .events import Event, EventLog
 from .form import FormError, read_form
@@ -106,6 +106,10 @@ class AuthorizationServer:
     def approve(self, user_code: str, subject: str) -> bool:
         """What a person does on the pages, for tests that pair by the hundred; False without such a code."""
         return self._oauth.codes.decide(user_code, APPROVED, subject, self._clock())
+
+    def deny(self, user_code: str, subject: str) -> bool:
+        """The same for a person who says no."""
+        return self._oauth.codes.decide(user_code, DENIED, subject, self._clock())
 
     def revoke_pairing(self, pairing_id: str) -> None:
         """What an administrator does: end a pairing from the server's side."""

@@ -12,6 +12,7 @@ from pairlet_sim.authserver import listening_socket
 from pairlet_sim.authserver.serving import port_of
 from pairlet_sim.commands import command
 from pairlet_sim.person import walk
+from support.agent_process import started
 
 RUN = [
     sys.executable,
@@ -184,3 +185,29 @@ def test_without_the_extra_it_says_what_to_install(kind):
     assert answer.returncode == 2
     assert "pip install 'pairlet[simulator]'" in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.parametrize(("like", "words"), [("github", ()), ("trakt", ("--client-secret-file",))])
+def test_authserver_like_a_provider_says_how_to_pair_and_is_paired_with(like, words, tmp_path):
+    (tmp_path / "secret").write_text("s3cret\n")
+    secret = [str(tmp_path / "secret") for _ in words]
+    arguments = ["authserver", "--port", "0", "--interval", "1", "--like", like, *words, *secret]
+    with sim(*arguments) as (process, ready):
+        oauth = ready["oauth"]
+        assert oauth["provider"] == like and oauth["provider_values"] == {"server": ready["issuer"]}
+        options = [f"--set=oauth.{name}={value}" for name, value in oauth.items() if isinstance(value, str)]
+        options += [f"--set=oauth.provider_values=server={ready['issuer']}", "--insecure-http"]
+        options += [*words, *secret]
+        with started("pair", "--state-dir", str(tmp_path / "state"), *options) as agent:
+            code = agent.wait_for("code")
+            walk(code["verification_uri"], code["user_code"], ready["username"], ready["password"])
+            agent.wait_for("paired")
+            assert agent.end() == 0
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+
+
+def test_authserver_like_nobody_is_refused():
+    for arguments, word in ((["--like", "gitbuh"], "github"), (["--like", "google"], "--client-secret-file")):
+        answer = run("authserver", "--port", "0", *arguments)
+        assert answer.returncode == 2 and word in answer.stderr and "Traceback" not in answer.stderr
