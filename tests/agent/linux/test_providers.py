@@ -1,14 +1,18 @@
 """Profiles of providers: those that come along, one's own, and what is wrong with them."""
 
 import json
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
 from pairlet.config import Config
+from pairlet.core.dialect import _KEYS
 from pairlet.core.errors import ConfigError
 from pairlet.linux.commands_provider import found_beside, with_provider
 from pairlet.linux.providers import names, read
 from pairlet.linux.providers.applying import presets
+from pairlet.linux.providers.reading import _MEMBERS
 
 ROOT = Path(__file__).resolve().parents[3]
 VECTORS = ROOT / "tests/vectors/providers"
@@ -197,3 +201,27 @@ def test_values_can_be_given_on_the_command_line() -> None:
     config = config.with_text("oauth.client_id", "a", "line").with_text("oauth.scope", "b", "line")
     address = with_provider(config).text("oauth.token_endpoint")
     assert address == "https://x.example/contoso/oauth2/v2.0/token"
+
+
+def test_the_readme_has_each_with_what_it_needs() -> None:
+    text = (ROOT / "agent/README.md").read_text().split("## Providers\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \|([^|]*)\|([^|]*)\|([^|]*)\| (yes|no) \|$", text, re.MULTILINE)
+    assert [row[0] for row in rows] == names()
+    for name, _, settings, values, on_board in rows:
+        profile = read(name, Path())
+        needs = set(profile.needs) - set(profile.values)
+        assert set(re.findall(r"`(\w+)`", settings)) == needs, name
+        open_values = {value for value, default in profile.values.items() if not default}
+        told = set(re.findall(r"`(\w+)`", values))
+        assert open_values <= told <= set(profile.values), name
+        assert on_board == ("no" if profile.wants_secret else "yes"), name
+
+
+def test_the_readme_s_profile_is_one_that_works(own) -> None:  # type: ignore[no-untyped-def]
+    text = (ROOT / "agent/README.md").read_text().split("### A profile of your own\n")[1]
+    example = text.split("```\n")[1]
+    config = configured(provider=own(example), client_id="tv")
+    assert config.text("oauth.token_endpoint") == "https://login.acme.example/token"
+    members = set(tomllib.loads(example))
+    assert members == set(_MEMBERS)
+    assert set(config.get("oauth.dialect")) | {"poll", "refresh"} == set(_KEYS)  # type: ignore[arg-type]
