@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from ..config import Config
 from ..registering import RegisteringHttp
 from ..translating import TranslatedHttp
-from .providers.applying import presets
+from .providers.applying import over, presets
 
 if TYPE_CHECKING:
     from ..ports import Clock, Http, Store
@@ -20,7 +20,7 @@ def with_provider(config: Config) -> Config:
     if profile is None:
         return config
     preset = Config.from_tables(dict(tables), str(profile.path))
-    return Config(preset.given | given)
+    return Config(over(preset.given, given, "oauth."))
 
 
 def found_beside(value: str, folder: Path) -> str:

@@ -107,6 +107,8 @@ def test_own_settings_win_over_presets(own) -> None:  # type: ignore[no-untyped-
         "words": {"nope": "access_denied", "calm down": "slow_down"},
         "statuses": {"418": "access_denied"},
     }
+    more = configured(provider=own(), client_id="tv", provider_values=values, extra={"mkt": "de"})
+    assert dict(more.pairs("oauth.extra")) == {"where": "eu", "mkt": "de"}
     tables = {
         "oauth": {"provider": own(), "client_id": "tv", "provider_values": values, "scope": "less",
                   "token_endpoint": "https://other.example/token"},

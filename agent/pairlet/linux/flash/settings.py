@@ -13,7 +13,7 @@ from typing import Protocol
 
 from ...core.errors import ConfigError
 from ...core.secret import Secret
-from ..providers.applying import presets
+from ..providers.applying import over, presets
 from .install import Settings
 
 Tables = dict[str, dict[str, object]]
@@ -109,7 +109,7 @@ def provided(tables: Tables, beside: Path) -> Tables:
         )
     merged = {table: dict(keys) for table, keys in found.items()}
     for table, keys in tables.items():
-        merged.setdefault(table, {}).update(keys)
+        merged[table] = over(merged.get(table, {}), keys)
     for key in ("provider", "provider_values"):
         merged["oauth"].pop(key, None)
     return merged

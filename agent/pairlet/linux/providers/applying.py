@@ -9,6 +9,8 @@ from .reading import read
 Tables = dict[str, dict[str, object]]
 
 _AUTH = "client_auth"
+# Tables to which one adds; what is given replaces any other setting as a whole.
+_UNITED = ("extra", "token_extra")
 _SECRETS = {"client_secret_file", "client_secret_credential", "client_secret_env"}
 
 
@@ -34,3 +36,14 @@ def presets(oauth: dict[str, object], beside: Path, where: str) -> tuple[Tables,
         key, words = missing
         raise ConfigError(f"{where}: {profile.name} needs oauth.{key}", f"Set it: {words}.")
     return found, profile
+
+
+def over(preset: dict[str, object], given: dict[str, object], table: str = "") -> dict[str, object]:
+    """`given` over `preset`: settings, whose names begin with `table`. A table of further parameters has
+    those of both."""
+    merged = preset | given
+    for key in _UNITED:
+        below, above = preset.get(table + key), given.get(table + key)
+        if isinstance(below, dict) and isinstance(above, dict):
+            merged[table + key] = below | above
+    return merged
