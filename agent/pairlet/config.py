@@ -173,22 +173,11 @@ class Config(Settings):
         """A copy with `name` set from text, as the command line gives it. Raises ConfigError."""
         if name not in SETTINGS:
             raise _unknown(name, list(SETTINGS), where)
+        from .setting_text import from_text  # never on a board, where there is no command line
+
         changed = dict(self.given)
-        changed[name] = _checked(name, _from_text(SETTINGS[name].kind, text), where)
+        changed[name] = _checked(name, from_text(SETTINGS[name].kind, text), where)
         return Config(changed)
-
-
-def _from_text(kind: str, text: str) -> object:
-    if kind == FLAG:
-        return {"true": True, "false": False}.get(text.lower(), text)
-    if kind == INTEGER:
-        return int(text) if 0 < len(text) < 16 and all(digit in "0123456789" for digit in text) else text
-    if kind in (TEXTS, RESOURCES) or (kind == COMMAND and text not in ("auto", "none")):
-        return [part.strip() for part in text.split(",") if part.strip()]
-    if kind == TABLE:
-        pairs = [part.partition("=") for part in text.split(",")]
-        return {name.strip(): value.strip() for name, _, value in pairs}
-    return text
 
 
 def _checked(name: str, value: object, where: str) -> object:

@@ -5,8 +5,6 @@ are the real ones; between them is no socket.
 """
 
 import asyncio
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,9 +21,7 @@ from pairlet.linux.providers import names
 from pairlet_sim import authserver
 from pairlet_sim.authserver import AuthorizationServer, Person, Settings
 from pairlet_sim.imitating import Likeness
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "portable"))
-from fakes import CountingEntropy, ManualButton, MemoryStore, RecordingDisplay, VirtualClock  # noqa: E402
+from portable.fakes import CountingEntropy, ManualButton, MemoryStore, RecordingDisplay, VirtualClock
 
 ISSUER = "http://127.0.0.1:8628"
 SECRET = "s3cret-of-the-client"
@@ -100,7 +96,6 @@ class Story:
         if config.get("oauth.dialect"):
             spoken = translated(self.http, config, self.store, self.clock)
         given = Secret(SECRET) if "client_secret_file" in oauth else None
-        # Agent.unpair tells the server of it where the profile names an endpoint for it.
         self.agent = Agent(
             config,
             Client(config.text("oauth.client_id"), given, config.text("oauth.client_auth") or None),
