@@ -91,6 +91,11 @@ def check(tables: "Table") -> Settings:
             "a board has no browser to sign in with, and keeps no client secret",
             "Leave oauth.grant out: a board gets its token with a code that it shows.",
         )
+    if settings.text("oauth.provider"):
+        raise ConfigError(
+            "a board reads no profiles of providers",
+            "Give this file to pairlet flash --config: it puts what the profile says in its place.",
+        )
     del values, Config
     unload(["pairlet.config"])
     return settings
@@ -173,8 +178,12 @@ class Firmware:
         http: Any = Http(self.clock, config)
         if config.get("oauth.dialect"):
             # Only where the provider has one does `pairlet flash` bring the code for it.
-            from pairlet.translating import TranslatedHttp
-
+            try:
+                from pairlet.translating import TranslatedHttp
+            except ImportError:
+                raise ConfigError(
+                    "this board has no code for oauth.dialect", "Use pairlet flash, which brings it along."
+                ) from None
             http = TranslatedHttp(http, config)
         mqtt = sensors = None
         if config.text("mqtt.url"):

@@ -1,0 +1,77 @@
+"""firmware/main.py on a MicroPython without hardware: what a board can't use is refused in words."""
+
+from pathlib import Path
+
+from support import micropython
+
+SCRIPT = """
+import sys
+import main
+from pairlet.core.errors import ConfigError
+
+OAUTH = {"issuer": "https://a.example", "client_id": "lamp"}
+
+
+class Entropy:
+    def random_bytes(self, count):
+        return bytes(count)
+
+
+class Clock:
+    def now(self):
+        return 0
+
+
+class Fake:
+    clock = Clock()
+    entropy = Entropy()
+
+    def __getattr__(self, name):
+        return None
+
+    def _hear(self, event, **fields):
+        pass
+
+
+def told(function, *arguments):
+    try:
+        function(*arguments)
+        print("fine")
+    except ConfigError as error:
+        print(error, "|", error.advice)
+
+
+def tables(**more):
+    oauth = OAUTH.copy()
+    oauth.update(more)
+    return {"oauth": oauth, "pairing": {"device_id": "d1", "device_name": "Lamp"}}
+
+
+told(main.check, tables())
+told(main.check, tables(provider="okta"))
+told(main.check, tables(grant="authorization_code"))
+agent = main.Firmware._make_agent(Fake(), main.check(tables(dialect={"error": ["message"]})), {})
+print(type(agent.ports.http).__name__)
+told(main.Firmware._make_agent, Fake(), main.check(tables(dialect={"fromat": "json"})), {})
+settings = main.check(tables(dialect={"error": ["message"]}))
+# As on a board to which nobody has brought it.
+sys.modules["pairlet.translating"] = main
+told(main.Firmware._make_agent, Fake(), settings, {})
+"""
+
+
+def test_what_a_board_can_not_use_is_refused_in_words(tmp_path: Path) -> None:
+    for name in ("machine", "network"):
+        (tmp_path / f"{name}.py").write_text("")
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    root = micropython.ROOT
+    answer = micropython.run([script], path=[tmp_path, root / "firmware", root / "agent"], heap="4M")
+    assert answer.returncode == 0, answer.stdout
+    lines = answer.stdout.splitlines()
+    assert lines[0] == "fine"
+    assert "reads no profiles" in lines[1] and "pairlet flash --config" in lines[1]
+    assert "no browser" in lines[2]
+    assert lines[3] == "TranslatedHttp"
+    assert "fromat" in lines[4]
+    assert "no code for oauth.dialect" in lines[5] and "pairlet flash" in lines[5]
