@@ -9,7 +9,7 @@ from pairlet.core.errors import ConfigError
 from pairlet.core.http import Request, Response
 from pairlet.core.metadata import DEVICE_CODE
 from pairlet.core.secret import Secret
-from scenario import answer, page, refused
+from scenario import answer, error, page, refused
 
 TOKEN = "https://auth.example/a/token"
 AWKWARD = "a b+c%&=\u00e9\u20ac|{x}"
@@ -85,6 +85,15 @@ def test_what_is_carried_comes_back_with_each_poll():
     poll = [("grant_type", DEVICE_CODE), ("device_code", members["device_code"])]
     pairs = dict(asked(table, poll)[2])
     assert (pairs["device_code"], pairs["user_code"]) == ("d|1", "AB-12")
+
+
+def test_what_was_carried_does_not_hide_a_secret_that_is_quoted():
+    dialect = Dialect({"carry": "user_code"})
+    poll = [("grant_type", DEVICE_CODE), ("device_code", "s3cret-code|AB-12")]
+    _, kind = dialect.request(Client("tv").request(TOKEN, poll))
+    said = error("invalid_grant", error_description="no such code: s3cret-code")
+    found = read_answer(dialect.response(said, kind), Secret("s3cret-code|AB-12"))
+    assert found.error.error_description == "no such code: <secret>"
 
 
 def test_where_the_error_is():

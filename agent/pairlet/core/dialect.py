@@ -43,7 +43,7 @@ _JOINT = "|"
 
 
 class Dialect:
-    """One dialect; `table` says what differs from the RFCs, `scope` is what the device asks for.
+    """One dialect, for one exchange. `table`: what differs from the RFCs. `scope`: what the device asks for.
 
     Raises ConfigError for a table that can't be used; `where` is where it came from.
     """
@@ -51,6 +51,7 @@ class Dialect:
     def __init__(self, table: object, scope: str = "", where: str = "oauth.dialect"):
         self._table = check(table, where)
         self._scope = scope
+        self._hidden = ""
 
     def request(self, request: Request) -> "tuple[Request, str]":
         """`request` as the provider wants it, and what it asks for: CODE, POLL, REFRESH or OTHER."""
@@ -61,6 +62,8 @@ class Dialect:
         carry = self._text("carry")
         if kind == POLL and carry:
             values["device_code"], _, values[carry] = values["device_code"].rpartition(_JOINT)
+            # The core knows both together as one secret, and would not see this part of it in an answer.
+            self._hidden = values["device_code"]
         special = self._table.get(kind)
         special = special if isinstance(special, dict) else {}
         changed = special.get("set") or {}
@@ -147,6 +150,8 @@ class Dialect:
         if not code:
             return False
         description = _told(members, self._text("description") or "error_description")
+        if self._hidden:
+            description = description.replace(self._hidden, "<secret>")
         members["error"] = code
         members["error_description"] = description
         return True
