@@ -84,7 +84,7 @@ class Story:
         secret = likeness.secret(SECRET if likeness.profile.wants_secret else None)
         scopes = ("profile", "offline_access", *likeness.scopes())
         client = authserver.Client("tv", secret=secret, scopes=tuple(dict.fromkeys(scopes)))
-        self.settings = Settings(ISSUER, people=[ADA], clients=[client], code_lifetime_s=60, interval_s=1)
+        self.settings = Settings(ISSUER, people=[ADA], clients=[client], code_lifetime_s=30, interval_s=1)
         self.server = AuthorizationServer(self.settings, lambda: 1_750_000_000 + self.clock.now() / 1000)
         self.http = AsgiHttp(likeness.app(self.server.app, self.settings))
         self.store = MemoryStore()
@@ -183,4 +183,4 @@ def test_no_and_too_late(provider: str) -> None:
     assert error_of(Story(provider, "deny")) in ("access_denied", "invalid_grant")
     late = Story(provider, "wait")
     assert error_of(late) == "expired_token"
-    assert late.clock.now() >= 60_000
+    assert late.clock.now() >= 30_000

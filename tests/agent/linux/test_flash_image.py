@@ -34,9 +34,8 @@ def test_it_is_compiled_and_the_same_every_time() -> None:
 
 def test_a_dialect_comes_along_where_it_is_spoken() -> None:
     more = {"pairlet/core/dialect.py", "pairlet/translating.py"}
+    # That they run there is for tests/e2e/test_flash_provider.py to say.
     assert set(image.sources(dialect=True)) - set(image.sources()) == more
-    files = image.build(6, dialect=True)
-    assert {name.removesuffix(".py") + ".mpy" for name in more} <= set(files)
 
 
 @pytest.mark.parametrize("version", [0, 5, 7])
