@@ -240,7 +240,11 @@ def test_a_server_that_is_away_costs_a_good_token_one_try_and_an_ended_one_its_u
     age(folder, MINUTE_MS)
     said: list[str] = []
     device = Device(tables(server, folder), lambda event, **fields: said.append(event))
+    http = device._agent.ports.http
+    asked, exchange = [], http.exchange
+    http.exchange = lambda request: asked.append(request.url) or exchange(request)
     assert {text(device.token()) for _ in range(5)} == {first} and said == []
+    assert [url for url in asked if url.endswith("/token")] == [server.issuer + "/token"]
     assert json.loads((folder / "token").read_bytes())["refreshing_since"] is not None
     age(folder, 0)
     device = Device(tables(server, folder))

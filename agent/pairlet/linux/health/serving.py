@@ -1,6 +1,7 @@
 """As much of HTTP/1.1 (RFC 9112) as one GET takes: each connection has one request and little time."""
 
 import asyncio
+import select
 import socket
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -138,8 +139,10 @@ class _Connection(asyncio.Protocol):
             self._answer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def eof_received(self) -> bool:
-        # Whoever has said all may still be listening.
-        return self._answering is not None
+        # Whoever has said all may still be listening; whoever has hung up is not.
+        assert self._transport is not None
+        connection = self._transport.get_extra_info("socket")
+        return self._answering is not None and not _has_hung_up(connection)
 
     def _answer(self, status: int, method: str = "GET", target: str = "") -> None:
         self._is_answered = True
@@ -181,6 +184,13 @@ class _Connection(asyncio.Protocol):
             "\r\n".join([*lines, "", ""]).encode() + (b"" if method == "HEAD" else answer.body)
         )
         self._transport.close()
+
+
+def _has_hung_up(connection: socket.socket) -> bool:
+    """Whether the other side has closed both directions (POLLHUP, which is told unasked)."""
+    poll = select.poll()
+    poll.register(connection.fileno(), 0)
+    return bool(poll.poll(0))
 
 
 def _read(head: bytes, checks_host: bool) -> tuple[int, str, str]:
