@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .aside import Aside
-    from .backlog import Gaps
     from .segments import Log
 
 TELEMETRY = "telemetry"
@@ -242,11 +241,7 @@ class Outbox:
     async def _flush(self, stream: Stream, only_due: bool, final: bool) -> None:
         now = self._now
         wall_ms = None if self._offset is None else now + self._offset
-        reported: Gaps = {}
-        for _, name, reason, gap in self._reports:
-            if name == stream.name:
-                join_gap(reported, reason, gap[0], gap[1], gap[2])
-        await stream.flush(now, wall_ms, self._bounds[stream.name], reported, only_due, final)
+        await stream.flush(now, wall_ms, self._bounds[stream.name], only_due, final)
         if stream is self._events:
             for report in self._reports:
                 if stream.is_stored(report[0]):
@@ -261,6 +256,7 @@ class Outbox:
             fields = {"stream": stream.name, "count": count, "from": first, "to": last, "reason": reason}
             seq = self.add_event(t, "dropped", fields, now)
             self._reports = self._reports[-_MOST_REPORTS:] + [(seq, stream.name, reason, lost[reason])]
+        self._note_reports()
 
     def _reported(self, seq: int) -> None:
         """The event `seq` is safe: what it tells of need not be kept any longer."""
@@ -268,6 +264,13 @@ class Outbox:
             if report[0] == seq:
                 (self._samples if report[1] == TELEMETRY else self._events).touch(self._now)
         self._reports = [report for report in self._reports if report[0] != seq]
+        self._note_reports()
+
+    def _note_reports(self) -> None:
+        self._samples.reported, self._events.reported = {}, {}
+        for _, name, reason, gap in self._reports:
+            stream = self._samples if name == TELEMETRY else self._events
+            join_gap(stream.reported, reason, gap[0], gap[1], gap[2])
 
     def _may_replay(self, now: int) -> bool:
         if now >= self._window_end:

@@ -48,6 +48,7 @@ class Stream:
         self.seq = 0  # of the next record
         self.undated = False  # whether a payload without a time may be in memory
         self.lost: Gaps = {}  # what P/event has still to tell
+        self.reported: Gaps = {}  # and what it tells by events that are not safe yet
         self.untold: Gaps = {}  # what nobody on this device was told of
         self._most_bytes = most_bytes
         self._backlog = backlog
@@ -187,14 +188,12 @@ class Stream:
         now: int,
         wall_ms: "int | None",
         bounds: "Bounds",
-        reported: "Gaps",
         only_due: bool = False,
         final: bool = False,
     ) -> None:
         """Store what only memory has, or of that `only_due`; make room first. Raises StoreError.
 
-        `wall_ms`: Unix time if it can be trusted. `reported`: losses whose events are not safe yet.
-        `final`: nothing is added from now on.
+        `wall_ms`: Unix time if it can be trusted. `final`: nothing is added from now on.
         """
         backlog = self._backlog
         if backlog is None:
@@ -206,18 +205,18 @@ class Stream:
         entries = [] if only_due and (due is None or due > now) else self._unstored()
         size = sum([len(entry[1]) for entry in entries])
         while backlog.size + size > bounds.disk_bytes and len(backlog.segments) > 1:
-            if not await self._thin(backlog, now, wall, reported):
+            if not await self._thin(backlog, now, wall):
                 self._drop(backlog, NO_ROOM)
             elif entries:
                 entries = self._unstored()  # some of them may be gone meanwhile
         if entries or final or self.due(now, 0, 1 << 30) is not None:
             last = entries[-1][0] if entries else -1
-            await self._store(backlog, entries, now, wall, reported, final)
+            await self._store(backlog, entries, now, wall, final)
             while self._stored <= last and (entries := self._unstored()):
-                await self._store(backlog, entries, now, wall, reported, final)
+                await self._store(backlog, entries, now, wall, final)
             if final and last >= 0:
                 # What was acknowledged between them is not lost either: all numbers are accounted for.
-                await self._store(backlog, [], now, wall, reported, final)
+                await self._store(backlog, [], now, wall, final)
         await backlog.remove_done()
 
     def is_stored(self, seq: int) -> bool:
@@ -244,8 +243,8 @@ class Stream:
         entries: "list[Entry]",
         now: int,
         wall: int,
-        reported: "Gaps",
         final: bool = False,
+        thinned: "list[int] | None" = None,
     ) -> None:
         reserved = self._reserved
         if final:
@@ -258,8 +257,10 @@ class Stream:
         unstored = entries or self._unstored(1)
         accounted = unstored[0][0] if unstored else self.seq
         lost = dict(self.lost)
-        for reason in reported:
-            join_gap(lost, reason, *reported[reason])
+        for reason in self.reported:
+            join_gap(lost, reason, *self.reported[reason])
+        if thinned is not None:
+            join_gap(lost, THINNED, *thinned)
         mark = self._mark()
         dirty_since, self._dirty_since = self._dirty_since, None
         entries = backlog.at_once(entries)
@@ -318,7 +319,7 @@ class Stream:
             self.lose(reason, count, first, max(first, following - 1))
         self.touch(0)
 
-    async def _thin(self, backlog: "Backlog", now: int, wall: int, reported: "Gaps") -> bool:
+    async def _thin(self, backlog: "Backlog", now: int, wall: int) -> bool:
         if not self._merges:
             return False
         from .thinning import pair, thin  # rare: a device that is away for long
@@ -327,11 +328,9 @@ class Stream:
         if found is None:
             return False
         index, count, first, last = found
-        noted = dict(reported)
-        join_gap(noted, THINNED, count, first, last)
         backlog.again_at = _ALL  # what is being merged must not be read
         try:
-            await self._store(backlog, [], now, wall, noted)
+            await self._store(backlog, [], now, wall, False, [count, first, last])
             try:
                 await thin(backlog, index, self._reserved)
                 self.lose(THINNED, count, first, last)

@@ -75,6 +75,9 @@ class Kept:
         self.sent = -1  # the highest that left it
         self.position = -1  # the last that left it since the connection began
         self.gone: list[tuple[int, int, int]] = []  # count, first, last of what had to go
+        self.done = 0  # all below it was acknowledged when a flush began that went well
+        self.at_the_broker: set[int] = set()
+        self.told: list[tuple[int, int]] = []  # first and last, by events that the broker has
         self.begin(0, 0)
 
     def begin(self, seq: int, waiting: int) -> None:
@@ -101,6 +104,7 @@ class OutboxModel(RuleBasedStateMachine):
         self.fresh()
 
     def fresh(self) -> None:
+        self.is_muted = False  # an event had to go, and with it what it may have told of
         self.disks = {name: SlowLog() for name in (*STREAMS, "refused")}
         self.kept = {name: Kept() for name in STREAMS}
         self.boot()
@@ -109,9 +113,10 @@ class OutboxModel(RuleBasedStateMachine):
         self.now = 0
         self.work: Coroutine[Any, Any, None] | None = None
         self.flushes: set[tuple[str, int]] = set()
+        self.floors = dict.fromkeys(STREAMS, 0)
         self.failed = False
         probe = self.opened(copy.deepcopy(self.disks))
-        probe.gaps()  # of the start: numbers that were perhaps in use
+        doubtful = probe.gaps()  # numbers that were perhaps in use
         self.drive(probe.flush())
         dropped = probe.gaps()  # where the start itself has to make room
         coming = drained(probe, 0)
@@ -131,6 +136,10 @@ class OutboxModel(RuleBasedStateMachine):
                     assert name == EVENT and b'"event":"dropped"' in payload
             self.judge_promise(name, set(waiting))
             assert stream.seq > kept.used, "a number comes again"
+            assert not waiting or waiting[0] >= kept.done, "what was done with comes again"
+            told = kept.gone + [(gap.count, gap.first, gap.last) for gap in doubtful if gap.stream == name]
+            for seq in kept.pending - set(waiting):
+                assert any(first <= seq <= last for _, first, last in told), "lost without a word"
             kept.begin(stream.seq, len(stream))
             kept.payloads = {seq: text for seq, text in kept.payloads.items() if seq in waiting}
             # What was sent and noted is no repeat; what comes now is one.
@@ -169,6 +178,21 @@ class OutboxModel(RuleBasedStateMachine):
 
     @rule(count=st.integers(1, 9), size=st.integers(0, 120), step_ms=st.integers(0, 20 * SECOND))
     def takes_samples(self, count: int, size: int, step_ms: int) -> None:
+        self.take(count, size, step_ms)
+
+    @rule(count=st.integers(10, 300), size=st.integers(0, 40), step_ms=st.sampled_from([0, 100, 3000]))
+    def is_away(self, count: int, size: int, step_ms: int) -> None:
+        """Flushes when that is due, and sends nothing."""
+        while count > 0:
+            self.take(min(count, 10), size, step_ms)
+            count -= 10
+            due = self.outbox.flush_due(self.now)
+            if self.work is None and due is not None and due <= self.now:
+                self.flush_begins(True)
+            if self.work is not None:
+                self.disk_answers()
+
+    def take(self, count: int, size: int, step_ms: int) -> None:
         for _ in range(count):
             self.now += step_ms
             self.count += 1
@@ -234,9 +258,17 @@ class OutboxModel(RuleBasedStateMachine):
             kept.lost -= 1  # as one that is not lost as well: it counts once
         else:
             self.outbox.acknowledge(record)
+            kept.at_the_broker.add(record.seq)
+            self.hear(record)
         kept.acknowledged += 1
         kept.arrived.add(record.seq)
         self.look()
+
+    def hear(self, record: Record) -> None:
+        """The other side has the record."""
+        message = json.loads(record.payload)
+        if message.get("event") == "dropped":
+            self.kept[message["stream"]].told.append((message["from"], message["to"]))
 
     @rule(share=st.floats(0.2, 1))
     def broker_answers_all(self, share: float) -> None:
@@ -268,11 +300,19 @@ class OutboxModel(RuleBasedStateMachine):
     @rule(only_due=st.booleans())
     def flush_begins(self, only_due: bool) -> None:
         self.outbox.flush_due(self.now)
-        self.flushes = set()
-        if not only_due:
-            self.flushes = {(name, seq) for name, kept in self.kept.items() for seq in kept.pending}
+        self.note_what_is_to_be_flushed(not only_due)
         self.work = self.outbox.flush(only_due)
         self.disk_answers()
+
+    def note_what_is_to_be_flushed(self, everything: bool) -> None:
+        self.flushes = set()
+        self.floors = dict.fromkeys(STREAMS, 0)
+        if everything:
+            for name, kept in self.kept.items():
+                self.flushes |= {(name, seq) for seq in kept.pending}
+                waiting = kept.pending | kept.safe | set(kept.under_way) | kept.waits_again
+                if waiting and not kept.lost:
+                    self.floors[name] = min(waiting)
 
     @precondition(lambda self: self.work is not None)
     @rule()
@@ -297,8 +337,9 @@ class OutboxModel(RuleBasedStateMachine):
                 kept.safe.add(seq)
                 kept.used = max(kept.used, seq)
         self.failed = False
-        for kept in self.kept.values():
+        for name, kept in self.kept.items():
             kept.used = max(kept.used, kept.sent)
+            kept.done = max(kept.done, self.floors[name])
 
     @precondition(lambda self: self.work is not None)
     @rule()
@@ -311,8 +352,10 @@ class OutboxModel(RuleBasedStateMachine):
         for disk in self.disks.values():
             disk.room = None if room is None else room + sum(len(data) for data in disk.files.values())
 
-    @rule(share=st.floats(0, 1))
-    def power_goes(self, share: float) -> None:
+    @rule(share=st.floats(0, 1), chance=st.integers(0, 2))
+    def power_goes(self, share: float, chance: int) -> None:
+        if chance:
+            return
         for disk in self.disks.values():
             disk.cut(share)
             disk.room = None
@@ -327,7 +370,7 @@ class OutboxModel(RuleBasedStateMachine):
     @precondition(lambda self: self.work is None)
     @rule()
     def stops_in_good_order(self) -> None:
-        self.flushes = {(name, seq) for name, kept in self.kept.items() for seq in kept.pending}
+        self.note_what_is_to_be_flushed(True)
         if self.drive(self.outbox.flush(final=True)):
             self.flushed()
             numbers = {name: self.stream(name).seq for name in STREAMS}
@@ -348,15 +391,20 @@ class OutboxModel(RuleBasedStateMachine):
             for name in STREAMS:
                 for _, record in sorted(self.kept[name].under_way.items()):
                     self.answer(record, False)
-            if not len(self.outbox):
-                break
             if not self.send():
+                if not len(self.outbox):
+                    break
                 due = self.outbox.due(self.now)
                 self.now = max(self.now + 1, due or 0)
-                self.flushes = set()
+                self.note_what_is_to_be_flushed(False)
                 assert self.drive(self.outbox.flush(True))
                 self.flushed()
         assert len(self.outbox) == 0, "it does not come to an end"
+        samples = self.kept[TELEMETRY]
+        for seq in () if self.is_muted else range(self.stream(TELEMETRY).seq):
+            assert seq in samples.at_the_broker or any(
+                first <= seq <= last for first, last in samples.told
+            ), f"number {seq} is missing without a word"
 
     # ---- what holds ----
 
@@ -367,6 +415,7 @@ class OutboxModel(RuleBasedStateMachine):
             assert 0 < gap.count <= gap.last - gap.first + 1 and gap.last < self.stream(gap.stream).seq
             assert gap.reason in ("no room", "too old", "thinned", "refused"), gap
             kept.lost += gap.count
+            self.is_muted = self.is_muted or gap.stream == EVENT
             numbers = set(range(gap.first, gap.last + 1))
             if gap.reason in ("no room", "too old"):
                 # It may still arrive: what is under way of what had to go counts as lost.
@@ -425,7 +474,7 @@ def records(outbox: Outbox, now: int) -> "Iterator[Record]":
 
 OutboxModel.TestCase.settings = settings(
     max_examples=200,
-    stateful_step_count=60,
+    stateful_step_count=80,
     deadline=None,
     derandomize=True,
     database=None,
