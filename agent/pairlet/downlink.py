@@ -38,9 +38,9 @@ class Downlink:
         if agent.config.texts("commands.allow") or agent.handlers is not None:
             self.topic_filters.append(topics.commands + "+")
         if agent.config.flag("homeassistant.discovery"):
-            from . import announcing
+            from .announcing import Announcer
 
-            self.announcer = announcing.Announcer(self)
+            self.announcer = Announcer(self)
             self.topic_filters.append(self.announcer.births)
 
     # ---- the hooks of the link -------------------------------------------------------------
