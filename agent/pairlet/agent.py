@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from .drive import Trouble
     from .events import Emit
     from .link import Link
-    from .parameters import PairList
     from .ports import Browser, Handlers
     from .settings import Settings
     from .storing import Storing
@@ -40,17 +39,6 @@ _SAVE_MS = 10000
 _FLUSH_MS = 5000
 # The store's name for what the server has still to be told.
 REVOCATION = "revocation"
-
-
-def _token_requests(config: "Settings") -> "tuple[PairList, PairList | None]":
-    """What token requests say beyond their grant; with what one in the device's own name is made, or None."""
-    if config.text("oauth.grant") == "client_credentials":
-        from .own_name import of_own_name
-
-        return [], of_own_name(config)
-    from .parameters import of_token_requests  # a board forgets it in between
-
-    return of_token_requests(config), None
 
 
 class Agent:
@@ -83,6 +71,8 @@ class Agent:
         self._finding = asyncio.Lock()
         self._search: list[Discovery] = []
         self._last_trouble = ""
+        from .parameters import of_keeper  # a board forgets it in between
+
         account = config.text("oauth.issuer") or config.text("oauth.token_endpoint")
         self.keeper = TokenKeeper(
             (account, client.client_id),
@@ -90,7 +80,7 @@ class Agent:
             ports.clock,
             ports.entropy,
             self.emit,
-            *_token_requests(config),
+            *of_keeper(config),
         )
         self.measuring = Measuring(config, ports, self.emit)
         self._storing: Storing | None = None
@@ -147,10 +137,6 @@ class Agent:
             from .unpairing import revoke
 
             await revoke(self, Patience(1))
-        if self.keeper.asked is not None:
-            from .own_name import obtain
-
-            return await obtain(self, patience or self.tell_trouble, patience is not None)
         return await pair_once(self, patience)
 
     async def usable_token(self, patience: "Patience") -> "Token":
@@ -217,9 +203,6 @@ class Agent:
 
     async def _pair_first(self, ended: bool) -> None:
         self.let_go()
-        if self.keeper.asked is not None:
-            await self.pair()
-            return
         # In a frame of its own: a name in run()'s would keep the module for ever.
         from .prompting import pair_with_people
 

@@ -54,10 +54,10 @@ SETTINGS = {
         RESOURCES, None, "what the token is for: one absolute URI or a list (RFC 8707)"
     ),
     "oauth.audience": Setting(TEXT, None, "the same for servers that call it so"),
-    "oauth.extra": Setting(TABLE, None, "further parameters of the request that a person decides about"),
+    "oauth.extra": Setting(TABLE, None, "further parameters of the first request"),
     "oauth.token_extra": Setting(TABLE, None, "further parameters of each token request"),
     "oauth.redirect_uri": Setting(TEXT, None, "where a browser here brings the answer"),
-    "oauth.browser": Setting(COMMAND, "auto", "auto, none, or the command that opens a browser"),
+    "oauth.browser": Setting(COMMAND, "auto", "auto, none, or a command"),
     "oauth.ca_file": Setting(TEXT, None, "trust these certificates (PEM) instead of the system's"),
     "oauth.insecure_http": Setting(FLAG, False, "allow plain http and mqtt on loopback"),
     "mqtt.url": Setting(TEXT, None, "the broker: mqtts://host[:port]; none: no telemetry"),
@@ -217,14 +217,14 @@ def _refuse_grant(grant: object, where: str) -> None:
         raise ConfigError(
             where
             + ": the implicit grant puts the access token into an address, where others read it: it must not "
-            + "be used any more (RFC 9700 section 2.1.2)",
+            + "be used (RFC 9700 section 2.1.2)",
             "Set oauth.grant to authorization_code where the device has a browser, else to device_code.",
         )
     if grant == "password":
         raise ConfigError(
             where
-            + ": the password grant hands a person's password to the device, and shuts out passkeys: it must "
-            + "not be used (RFC 9700 section 2.4)",
+            + ": the password grant hands a person's password to the device: it must not be used "
+            + "(RFC 9700 section 2.4)",
             "Set oauth.grant to device_code, or to client_credentials for an account of the device's own.",
         )
 

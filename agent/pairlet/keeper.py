@@ -217,13 +217,8 @@ class TokenKeeper:
     ) -> None:
         """Replace the token, or adopt the one that another process has fetched meanwhile.
 
-        See pairlet.refreshing.refresh, and for a token in the device's own name pairlet.own_name.ask.
+        See pairlet.refreshing.refresh.
         """
-        if self.asked is not None:
-            from .own_name import ask
-
-            await ask(self, metadata, client, http, trouble)
-            return
         from .refreshing import refresh  # a board forgets it in between
 
         await refresh(self, metadata, client, http, trouble)

@@ -32,6 +32,10 @@ _ROOM_BYTES = 2048
 
 async def pair_once(agent: "Agent", patience: "Patience | None") -> "Token":
     """One code, one person, one token, for a command; see Agent.pair."""
+    if agent.keeper.asked is not None:
+        from .own_name import obtain
+
+        return await obtain(agent, patience or agent.tell_trouble, patience is not None)
     try:
         return await let_decide(agent, patience or agent.tell_trouble, agent.keeper.save)
     except OAuthError as error:

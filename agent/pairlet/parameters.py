@@ -18,6 +18,18 @@ _OWN = (
 )
 
 
+def of_keeper(config: "Settings") -> "tuple[PairList, PairList | None]":
+    """What token requests say beyond their grant; with what one in the device's own name is made, or None.
+
+    Raises ConfigError.
+    """
+    if config.text("oauth.grant") == "client_credentials":
+        from .own_name import of_own_name
+
+        return [], of_own_name(config)
+    return of_token_requests(config), None
+
+
 def of_token_requests(config: "Settings") -> "PairList":
     """For each token request of any grant: `resource` (RFC 8707 section 2.2), `audience`, and what
     oauth.token_extra adds. Raises ConfigError."""

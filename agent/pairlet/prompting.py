@@ -25,6 +25,9 @@ async def pair_with_people(agent: "Agent", ended: bool) -> None:
 
     `ended`: there was a pairing, and it is over. Raises what a person has to mend.
     """
+    if agent.keeper.asked is not None:
+        await agent.pair()  # there is nobody to ask
+        return
     codes = agent.config.integer("pairing.codes")
     left, fresh = codes, True
     wanted, agent.wants_code = agent.wants_code, False

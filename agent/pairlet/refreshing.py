@@ -34,8 +34,14 @@ async def refresh(
     the store is held for each exchange, not for the pauses between them. Nothing is sent before the
     disk holds a note of it, so a disk without room spends no refresh token: StoreError.
     Raises UnpairedError when the pairing is over (the token is gone then, and "unpaired" was told),
-    OAuthError or ProtocolError when the server refuses but the pairing stands.
+    OAuthError or ProtocolError when the server refuses but the pairing stands. A token in the device's own
+    name is replaced by pairlet.own_name.ask.
     """
+    if keeper.asked is not None:
+        from .own_name import ask
+
+        await ask(keeper, metadata, client, http, trouble)
+        return
     sent = keeper.token
     clock = keeper.clock
     async with keeper.busy:
