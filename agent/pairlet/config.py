@@ -50,13 +50,11 @@ SETTINGS = {
     "oauth.assertion_audience": Setting(TEXT, None, "the issuer unless set"),
     "oauth.grant": Setting(TEXT, "device_code", "how the device gets its token"),
     "oauth.scope": Setting(TEXT, "", "what to ask for, separated by spaces"),
-    "oauth.resource": Setting(
-        RESOURCES, None, "what the token is for: one absolute URI or a list (RFC 8707)"
-    ),
+    "oauth.resource": Setting(RESOURCES, None, "what the token is for (RFC 8707)"),
     "oauth.audience": Setting(TEXT, None, "the same for servers that call it so"),
     "oauth.extra": Setting(TABLE, None, "further parameters of the first request"),
     "oauth.token_extra": Setting(TABLE, None, "further parameters of each token request"),
-    "oauth.redirect_uri": Setting(TEXT, None, "where a browser here brings the answer"),
+    "oauth.redirect_uri": Setting(TEXT, None, "where a browser brings the answer"),
     "oauth.browser": Setting(COMMAND, "auto", "auto, none, or a command"),
     "oauth.ca_file": Setting(TEXT, None, "trust these certificates (PEM) instead of the system's"),
     "oauth.insecure_http": Setting(FLAG, False, "allow plain http and mqtt on loopback"),
@@ -218,7 +216,7 @@ def _refuse_grant(grant: object, where: str) -> None:
             where
             + ": the implicit grant puts the access token into an address, where others read it: it must not "
             + "be used (RFC 9700 section 2.1.2)",
-            "Set oauth.grant to authorization_code where the device has a browser, else to device_code.",
+            "Set oauth.grant to authorization_code or device_code.",
         )
     if grant == "password":
         raise ConfigError(
