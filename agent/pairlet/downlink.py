@@ -38,9 +38,7 @@ class Downlink:
         if agent.config.texts("commands.allow") or agent.handlers is not None:
             self.topic_filters.append(topics.commands + "+")
         if agent.config.flag("homeassistant.discovery"):
-            from .announcing import Announcer
-
-            self.announcer = Announcer(self)
+            self.announcer = _announcer(self)
             self.topic_filters.append(self.announcer.births)
 
     # ---- the hooks of the link -------------------------------------------------------------
@@ -68,3 +66,9 @@ class Downlink:
         # When nobody noticed for a while, it was there for the last time when something was acknowledged.
         seen = None if reason == RENEWED or self.link is None else self.link.last_acknowledged_at
         self.parted_at = self.agent.ports.clock.now() if seen is None else seen
+
+
+def _announcer(downlink: Downlink) -> "Announcer":
+    from .announcing import Announcer  # most boards have no need of it
+
+    return Announcer(downlink)

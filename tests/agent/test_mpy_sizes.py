@@ -11,10 +11,10 @@ from support import micropython
 
 AGENT = micropython.ROOT / "agent"
 # Core and shell as they are, file by file: what `mip` brings to a board with room.
-TOTAL_LIMIT = 126 * 1024
+TOTAL_LIMIT = 128 * 1024
 FILE_LIMIT = 12 * 1024
 # All that `pairlet flash` puts on a board, the board's own half included; loading costs about as much heap.
-FLASHED_LIMIT = 136 * 1024
+FLASHED_LIMIT = 140 * 1024
 
 
 def compile_file(source: Path, target: Path, name: str) -> str:

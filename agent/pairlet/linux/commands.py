@@ -132,6 +132,20 @@ def _ca_file(config: "Settings", table: str) -> str | None:
     return str(_expanded(name)) if name else None
 
 
+def _http(config: Config, store: FileStore, clock: SystemClock) -> "Http":
+    """The HTTP client, in the words of the provider. Raises ConfigError."""
+    http = RequestsHttp(
+        ca_file=_ca_file(config, "oauth"),
+        insecure_http=config.flag("oauth.insecure_http"),
+        certificate=certificate_of(config),
+    )
+    if not config.get("oauth.dialect"):
+        return http
+    from .commands_provider import translated
+
+    return translated(http, config, store, clock)
+
+
 class Joined:
     """An agent on this machine's edges, and the display to close behind it.
 
@@ -167,11 +181,6 @@ class Joined:
             port=config.text("display.port") or None,
             baudrate=config.integer("display.baudrate"),
         )
-        http = RequestsHttp(
-            ca_file=_ca_file(config, "oauth"),
-            insecure_http=config.flag("oauth.insecure_http"),
-            certificate=certificate_of(config),
-        )
         self.logs: segment_files.SegmentFolder | None = None
         sensors = mqtt = None
         if at_work and choice is not None:
@@ -182,14 +191,9 @@ class Joined:
             mqtt = open_mqtt(config, device)
             self.logs = SegmentFolder(state_folder(config) / "outbox", writes=True)
         clock = SystemClock()
-        spoken: Http = http
-        if config.get("oauth.dialect"):
-            from .commands_provider import translated
-
-            spoken = translated(http, config, store, clock)
         ports = Ports(
             clock=clock,
-            http=spoken,
+            http=_http(config, store, clock),
             display=self.display,
             store=store,
             entropy=entropy,
