@@ -1,8 +1,13 @@
 """Where messages go that no broker takes: files of JSON lines for a person to look at, bounded in bytes."""
 
+from .errors import StoreError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .segments import Log
+
+
+_MOST = 16
 
 
 class Aside:
@@ -16,22 +21,24 @@ class Aside:
 
     def add(self, payload: bytes) -> None:
         """Keep `payload` with the next flush()."""
-        self._waiting.append(payload)
-        if len(self._waiting) > 16:
-            self._waiting.pop(0)
+        self._waiting = (self._waiting + [payload])[-_MOST:]
 
     async def flush(self) -> None:
         """Write what waits. Raises StoreError."""
         if not self._waiting:
             return
-        data = b"".join([payload + b"\n" for payload in self._waiting])
+        waiting, self._waiting = self._waiting, []  # more may come while these are written
+        data = b"".join([payload + b"\n" for payload in waiting])
         segments = self._segments
         if not segments or segments[-1][1] >= self._half:
             segments.append((segments[-1][0] + 1 if segments else 0, 0))
         number, size = segments[-1]
-        await self._log.append(number, data)
+        try:
+            await self._log.append(number, data)
+        except StoreError:
+            self._waiting = (waiting + self._waiting)[-_MOST:]
+            raise
         segments[-1] = (number, size + len(data))
-        self._waiting = []
         if len(segments) > 2:
             await self._log.remove([number for number, _ in segments[:-2]])
             self._segments = segments[-2:]
