@@ -42,7 +42,7 @@ def section(title: str) -> str:
 
 
 def test_every_key_is_there_and_no_other() -> None:
-    tables = "wifi|board|oauth|mqtt|telemetry|pairing|display|health|store|commands|homeassistant"
+    tables = "wifi|board|oauth|mqtt|telemetry|pairing|display|health|token_agent|store|commands|homeassistant"
     told = re.findall(rf"`((?:{tables})\.\w+)`", section("config.json"))
     assert set(told) == own_keys() | set(SETTINGS)
 

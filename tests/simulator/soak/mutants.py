@@ -330,11 +330,10 @@ _KEEPING = (
                 "    def is_usable(self)",
             ),
             (
-                "return kept.token.refresh_at(self.chance) if kept.refreshing_since is None else "
-                "self.clock.now()",
-                "due = kept.token.refresh_at(self.chance)\n"
-                "        if due is None or kept.refreshing_since is not None:\n"
-                "            return self.clock.now() if kept.refreshing_since is not None else None\n"
+                "return token.refresh_at(self.chance, self.asked is not None)",
+                "due = token.refresh_at(self.chance, self.asked is not None)\n"
+                "        if due is None:\n"
+                "            return None\n"
                 "        return due - 1000 * (self._drift() - getattr(self, 'drift', self._drift()))",
             ),
         ),
@@ -703,8 +702,8 @@ _OUTBOX = (
     _one(
         "forgets at a restart which numbers it has used",
         "core.stream",
-        "max(backlog.reserved, backlog.next_number)",
-        "backlog.next_number",
+        "max(backlog.reserved, following)",
+        "following",
         "uses_no_number_twice",
         "accounts_for_every_number",
         given={**_AWAY, "broker_is_down_ms": 0},
