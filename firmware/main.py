@@ -221,6 +221,8 @@ class Firmware:
             try:
                 await first_of(self.agent.run(), self.button.long_pressed())
                 await self._unpair()
+                # Whoever pairs next finds a heap that no pairing before has cut up.
+                machine.reset()
             except PairletError as error:
                 if error.exit_code == EXIT_RESTART:
                     machine.reset()
@@ -305,12 +307,14 @@ def _start_anew(error: Exception) -> None:
     No memory left, say: a heap that is cut up has none in one piece, however much is free. The agent has
     stored what waited, and the heap of the next start is whole.
     """
-    print("pairlet: a fault:", type(error).__name__, error)
-    print("The board restarts in 60 s; Ctrl-C keeps it.")
     try:
+        print("pairlet: a fault:", type(error).__name__, error)
+        print("The board restarts in 60 s; Ctrl-C keeps it.")
         time.sleep(_RESTART_MS // 1000)
     except KeyboardInterrupt:
         return
+    except MemoryError:
+        pass  # not even for a sentence: at once, then
     machine.reset()
 
 
@@ -336,6 +340,10 @@ def main() -> None:
     except KeyboardInterrupt:
         print("pairlet: stopped; machine.reset() starts it again")
     except Exception as error:
+        # The tasks hold most of what there is.
+        asyncio.new_event_loop()
+        del firmware
+        gc.collect()
         _start_anew(error)
     finally:
         # What tasks were left behind must not run on beside the REPL.
