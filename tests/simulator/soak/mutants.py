@@ -369,7 +369,7 @@ _KEEPING = (
     )._replace(
         changes=(
             (
-                '    store.save(_NAME, json.dumps({"device_id": device_id}).encode())\n',
+                '    store.save(DEVICE, json.dumps({"device_id": device_id}).encode())\n',
                 "",
             ),
         )
