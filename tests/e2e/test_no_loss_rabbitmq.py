@@ -77,7 +77,7 @@ def test_every_fault_of_network_and_broker_on_linux(cloud: RabbitCloud, tmp_path
     assert judgement.unmarked == [] and judgement.repeats > 0
     assert judgement.seqs == sorted(judgement.seqs)
     assert sorted({*judgement.seqs, *left}) == list(range(following))
-    # Renewed under load, again and again, beside all that; and connected at first, and after each of 7 faults.
+    # Renewed under load, again and again, beside all that; connected at first, and after each of 7 faults.
     assert names.count("refreshed") >= 5 and names.count("mqtt_connected") >= 8
 
 

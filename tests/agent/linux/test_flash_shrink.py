@@ -13,6 +13,7 @@ from pairlet.linux.flash.shrink.names import Trees
 from pairlet.linux.flash.shrink.parameters import rename_parameters
 from pairlet.linux.flash.shrink.private_names import rename_private
 from pairlet.linux.flash.shrink.sentences import FILE, HOME, move_sentences
+from pairlet.linux.flash.shrink.strip import strip
 from support import micropython
 
 TESTS = micropython.ROOT / "tests"
@@ -273,6 +274,16 @@ def test_a_closure_sees_the_new_name() -> None:
 # ---- the firmware ----------------------------------------------------------------------------------
 
 
+def undocumented(text: str) -> ast.Module:
+    """A test's tree without its docstrings, each of which would be read from a file at every call."""
+    tree = ast.parse(text)
+    scopes = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for scope in ast.walk(tree):
+        if isinstance(scope, scopes) and ast.get_docstring(scope, clean=False) is not None:
+            scope.body[0] = ast.Pass()
+    return tree
+
+
 @pytest.fixture(scope="module")
 def small_firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The firmware's sources made small, with the portable tests as a part of the same program."""
@@ -280,13 +291,13 @@ def small_firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Beside the tests, as they find it in the repository.
     (whole / "vectors").symlink_to(TESTS / "vectors")
     folder = whole / "portable"
-    trees = {name: ast.parse(file.read_text()) for name, file in image.sources().items()}
+    trees = {name: strip(ast.parse(file.read_text())) for name, file in image.sources().items()}
     # Portable and tested, but of no use on a board.
     for file in computer_files(micropython.ROOT):
         name = file.relative_to(micropython.ROOT / "agent").as_posix()
-        trees[name] = ast.parse(file.read_text())
-    trees |= {file.name: ast.parse(file.read_text()) for file in (TESTS / "portable").glob("*.py")}
-    before = sum(len(ast.unparse(tree)) for tree in trees.values())
+        trees[name] = strip(ast.parse(file.read_text()))
+    trees |= {file.name: undocumented(file.read_text()) for file in (TESTS / "portable").glob("*.py")}
+    before = sum(len(ast.unparse(ast.fix_missing_locations(tree))) for tree in trees.values())
     inline_constants(trees)
     sentences = move_sentences(trees)
     rename_private(trees)

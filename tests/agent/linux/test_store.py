@@ -520,7 +520,8 @@ class TestAlone:
     def test_a_device_is_made_up_by_one_start_alone(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        words = ["token", "--client-id", "tv", "--issuer", "https://as.test", "--set", f"store.dir={tmp_path}"]
+        words = ["token", "--client-id", "tv", "--issuer", "https://as.test"]
+        words += ["--set", f"store.dir={tmp_path}"]
         made_up = device_module._made_up
         kept_off: list[bool] = []
 

@@ -8,7 +8,7 @@ import ast
 from collections.abc import Iterator
 
 from .constants import module_of, resolved
-from .names import Trees, bound, short_names, spelt
+from .names import Trees, bound, short_names, spelt, walk
 from .scopes import ModuleNames, use_bundle
 
 
@@ -70,14 +70,14 @@ def _imported(path: str, body: list[ast.stmt]) -> Iterator[str]:
 
 def _asks(tree: ast.Module) -> bool:
     """Whether the module asks for its own place."""
-    return any(isinstance(node, ast.Name) and node.id == "__file__" for node in ast.walk(tree))
+    return any(isinstance(node, ast.Name) and node.id == "__file__" for node in walk(tree))
 
 
 def _objects(path: str, tree: ast.Module, modules: set[str]) -> set[str]:
     """Those of `modules` that the file `path` uses otherwise than to take a name out of them."""
     known: dict[str, str] = {}
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names if alias.name in modules}
         elif isinstance(node, ast.ImportFrom):
@@ -85,8 +85,8 @@ def _objects(path: str, tree: ast.Module, modules: set[str]) -> set[str]:
             for alias in node.names:
                 if f"{source}.{alias.name}" in modules:
                     known[alias.asname or alias.name] = f"{source}.{alias.name}"
-    taken_from = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    for node in ast.walk(tree):
+    taken_from = {id(node.value) for node in walk(tree) if isinstance(node, ast.Attribute)}
+    for node in walk(tree):
         if isinstance(node, ast.Name) and node.id in known and id(node) not in taken_from:
             found.add(known[node.id])
         elif not isinstance(node, ast.Name | ast.alias):
@@ -104,7 +104,7 @@ def _name_all(trees: Trees, order: list[str], members: dict[str, str]) -> Module
     taken = {alias.name for path in order for alias in _aliases(trees[path]) if alias.asname}
     foreign: dict[str, str] = {}
     names: ModuleNames = {}
-    every = {name for tree in trees.values() for node in ast.walk(tree) for name in spelt(node)}
+    every = {name for tree in trees.values() for node in walk(tree) for name in spelt(node)}
     short = short_names("_", every)
     for path in order:
         own = names[module_of(path)] = {}
@@ -120,7 +120,7 @@ def _name_all(trees: Trees, order: list[str], members: dict[str, str]) -> Module
 
 
 def _aliases(tree: ast.Module) -> Iterator[ast.alias]:
-    return (node for node in ast.walk(tree) if isinstance(node, ast.alias))
+    return (node for node in walk(tree) if isinstance(node, ast.alias))
 
 
 def _foreign(path: str, body: list[ast.stmt], members: dict[str, str]) -> Iterator[tuple[str, str]]:
@@ -142,5 +142,5 @@ def _own_names(body: list[ast.stmt]) -> list[str]:
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             found.append(statement.name)
         elif not isinstance(statement, ast.Import | ast.ImportFrom):
-            found += [name for node in ast.walk(statement) for name in bound(node)]
+            found += [name for node in walk(statement) for name in bound(node)]
     return list(dict.fromkeys(found))

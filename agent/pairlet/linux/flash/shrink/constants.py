@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .names import Trees, bound
+from .names import Trees, bound, walk
 
 # A longer text that is used at several places would be in the heap as often.
 _SHORT = 12
@@ -48,7 +48,7 @@ def _take_back(modules: list[_Module], defined: dict[str, Constants]) -> None:
                 defined.get(source, {}).pop(alias.name, None)
             else:
                 imported.add(name)
-        for node in ast.walk(module.tree):
+        for node in walk(module.tree):
             if (
                 isinstance(node, ast.Attribute)
                 and node.attr.isupper()
@@ -77,7 +77,7 @@ def module_of(path: str) -> str:
 
 
 def _defined(tree: ast.Module) -> Constants:
-    times = Counter(name for node in ast.walk(tree) for name in bound(node))
+    times = Counter(name for node in walk(tree) for name in bound(node))
     found: Constants = {}
     for node in tree.body:
         if not isinstance(node, ast.Assign) or len(node.targets) != 1:
@@ -182,7 +182,7 @@ class _Inliner(ast.NodeTransformer):
 
 def _bound(tree: ast.Module) -> set[str]:
     """What `tree` binds by other ways than importing it."""
-    return {name for node in ast.walk(tree) if not isinstance(node, ast.alias) for name in bound(node)}
+    return {name for node in walk(tree) if not isinstance(node, ast.alias) for name in bound(node)}
 
 
 def _dotted(node: ast.expr) -> str:
@@ -195,7 +195,7 @@ def _dotted(node: ast.expr) -> str:
 
 def _imports(path: str, tree: ast.Module) -> Iterator[tuple[str, ast.alias]]:
     """(what is imported from, or "", what is imported) for each name that is imported anywhere in `tree`."""
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             source = resolved(path, node) if isinstance(node, ast.ImportFrom) else ""
             for alias in node.names:

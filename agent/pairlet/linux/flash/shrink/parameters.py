@@ -2,7 +2,7 @@
 
 import ast
 
-from .names import Trees, bound, short_names, spelt
+from .names import Trees, bound, short_names, spelt, walk
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef,
@@ -17,13 +17,13 @@ def rename_parameters(trees: Trees) -> None:
     """
     kept = {"self", "cls"}
     for tree in trees.values():
-        for node in ast.walk(tree):
+        for node in walk(tree):
             if isinstance(node, ast.keyword) and node.arg:
                 kept.add(node.arg)
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 kept.add(node.value)
     for tree in trees.values():
-        for node in ast.walk(tree):
+        for node in walk(tree):
             if isinstance(node, _Function):
                 _rename(node, kept)
 
@@ -33,10 +33,10 @@ def _rename(function: _Function, kept: set[str]) -> None:
     own = [*arguments.posonlyargs, *arguments.args]
     own += [argument for argument in (arguments.vararg, arguments.kwarg) if argument is not None]
     body = function.body if isinstance(function.body, list) else [function.body]
-    inside = [node for part in body for node in ast.walk(part)]
+    inside = [node for part in body for node in walk(part)]
     # A name that an inner scope binds for itself can't be told from ours by its spelling.
     scopes = [node for node in inside if isinstance(node, _SCOPES)]
-    bound_within = {name for scope in scopes for node in ast.walk(scope) for name in bound(node)}
+    bound_within = {name for scope in scopes for node in walk(scope) for name in bound(node)}
     taken = {argument.arg for argument in [*own, *arguments.kwonlyargs]}
     taken.update(name for node in inside for name in spelt(node))
     free = short_names("", taken)

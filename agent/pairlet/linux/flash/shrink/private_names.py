@@ -3,7 +3,7 @@
 import ast
 from collections import Counter, defaultdict
 
-from .names import Trees, bound, short_names, spelt
+from .names import Trees, bound, short_names, spelt, walk
 
 
 def rename_private(trees: Trees) -> None:
@@ -36,7 +36,7 @@ def _kept(trees: Trees, names: "dict[str, _Names]", families: list[list[str]]) -
     for path, tree in trees.items():
         # What is asked of another object may be anybody's.
         kept |= names[path].asked
-        for node in ast.walk(tree):
+        for node in walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 kept.add(node.value)
             elif isinstance(node, ast.keyword) and node.arg:
@@ -58,7 +58,7 @@ class _Names:
         self.used: Counter[str] = Counter()
         self.bound: set[str] = set()
         self.asked: set[str] = set()
-        for node in ast.walk(tree):
+        for node in walk(tree):
             if isinstance(node, ast.Attribute):
                 self.used[node.attr] += 1
                 if isinstance(node.ctx, ast.Store):
@@ -77,7 +77,7 @@ def _families(trees: Trees) -> list[list[str]]:
     homes: defaultdict[str, set[str]] = defaultdict(set)
     wanted: list[tuple[str, str]] = []
     for path, tree in trees.items():
-        for node in ast.walk(tree):
+        for node in walk(tree):
             if isinstance(node, ast.ClassDef):
                 homes[node.name].add(path)
                 for base in node.bases:

@@ -4,7 +4,7 @@ import ast
 from typing import TypeVar
 
 from .constants import module_of, resolved
-from .names import bound, short_names, spelt
+from .names import bound, short_names, spelt, walk
 
 ModuleNames = dict[str, dict[str, str]]
 """For each module of a bundle: its names, and what they are called there."""
@@ -80,7 +80,7 @@ class _Renaming(ast.NodeTransformer):
         return self._wanted[name]
 
     def visit_Module(self, node: ast.Module) -> ast.AST:
-        self._short = short_names("_", {name for each in ast.walk(node) for name in spelt(each)})
+        self._short = short_names("_", {name for each in walk(node) for name in spelt(each)})
         node.body = _flat([self.visit(each) for each in node.body])
         if self._wanted:
             aliases = [ast.alias(name, local) for name, local in self._wanted.items()]
@@ -133,7 +133,7 @@ class _Renaming(ast.NodeTransformer):
         arguments.defaults = [self.visit(each) for each in arguments.defaults]
         arguments.kw_defaults = [each and self.visit(each) for each in arguments.kw_defaults]
         body = node.body if isinstance(node.body, list) else [node.body]
-        local = {argument.arg for argument in ast.walk(arguments) if isinstance(argument, ast.arg)}
+        local = {argument.arg for argument in walk(arguments) if isinstance(argument, ast.arg)}
         local |= self._bound_in(body)
         was_in_class, self._in_class = self._in_class, False
         self._scopes.append(local)
@@ -170,7 +170,7 @@ class _Renaming(ast.NodeTransformer):
             each.id
             for statement in node.body
             if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef)
-            for each in ast.walk(statement)
+            for each in walk(statement)
             if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)
         }
         for name in own & read:
@@ -179,7 +179,7 @@ class _Renaming(ast.NodeTransformer):
                 raise SyntaxError(words, (self._path, node.lineno, None, None))
 
     def _comprehension(self, node: ast.AST) -> ast.AST:
-        self._scopes.append({name for each in ast.walk(node) for name in bound(each)})
+        self._scopes.append({name for each in walk(node) for name in bound(each)})
         self.generic_visit(node)
         self._scopes.pop()
         return node
