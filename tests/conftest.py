@@ -1,6 +1,19 @@
-"""Puts the firmware where a board has it: on the path. It is in no package that is installed."""
+"""Puts the firmware where a board has it: on the path, for it is in no package that is installed. And what
+takes longest comes first."""
 
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "firmware"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever is given more time than others comes first: begun last, it would keep one worker at it alone."""
+    items.sort(key=_patience, reverse=True)
+
+
+def _patience(item: pytest.Item) -> float:
+    given = item.get_closest_marker("timeout")
+    return float(given.args[0]) if given else 0
