@@ -49,6 +49,10 @@ def _run(words: list[str]) -> int:
 
 
 def _command(arguments: argparse.Namespace, output: Output) -> int:
+    if arguments.command == "init":
+        from .commands_init import init
+
+        return init(arguments, output)
     if arguments.command == "flash":
         from .commands_flash import flash
 

@@ -4,6 +4,7 @@ import argparse
 
 from .. import __version__
 from .flash.options import add_flash
+from .init.options import add_init
 from .log.lines import FORMATS, LEVELS
 from .service.options import add_service
 
@@ -50,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
             name, help=meaning, description=description, parents=[common], allow_abbrev=False
         )
 
+    add_init(commands)
     command("pair", "pair once, then exit", _PAIR)
     command(
         "run",
