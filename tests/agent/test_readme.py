@@ -15,6 +15,7 @@ from pairlet.core.refresh_grant import RefreshGrant
 from pairlet.core.revocation import Revocation
 from pairlet.linux.commands_client import CLIENT_AUTH
 from pairlet.linux.health.metrics import exposition
+from pairlet.linux.init.grants import DEVICE, PERSON, TABLE, fitting
 from pairlet.linux.sensors.system import GROUPS, SystemSensors
 from pairlet.linux.standing.facts import Facts
 from pairlet.linux.standing.judgement import OK, TASKS, Verdict
@@ -95,6 +96,20 @@ def test_the_grants_and_the_browsers_are_the_ones_there_are():
     section = README.read_text().split("## Grants\n")[1].split("\n### ")[0]
     grants = re.findall(r"^\| `(\w+)` .*\(RFC|^\| `(device_code)`", section, re.MULTILINE)
     assert {one or other for one, other in grants} == set(CHOICES["oauth.grant"])
+
+
+def test_which_grant_fits_is_what_the_program_says():
+    section = README.read_text().split("### Which one fits: `pairlet init`\n")[1].split("\n### ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("| ")][2:]
+    rows = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in lines]
+    browser = {"no": False, "yes": True, "": None}
+    written = [(kind, whom, browser[there], grant) for kind, whom, there, grant in rows]
+    assert written == [
+        (kind, {PERSON: "a person", DEVICE: "itself"}[whom], there, grant)
+        for kind, whom, there, grant in TABLE
+    ]
+    told = [json.loads(line) for line in section.splitlines() if line.startswith('{"event"')]
+    assert fitting(told[0]["for"], told[0]["browser"]) == told[0]["grant"]
 
 
 def test_the_ways_to_authenticate_are_the_ones_there_are():

@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import signal
 import sys
 from argparse import Namespace
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from ..broker_profiles import PROFILES
@@ -40,11 +42,16 @@ _WELCOME = (
 
 def init(options: Namespace, output: Output) -> int:
     """Ask, look, write; the exit code. Raises PairletError, among them Stopped."""
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         return _init(options, output)
     except KeyboardInterrupt:
         output.say("")
         raise Stopped() from None
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _init(options: Namespace, output: Output) -> int:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pairlet.config import Config
-from pairlet.core.errors import ConfigError, IssuerError, PairletError, TransportError
+from pairlet.core.errors import ConfigError, IssuerError, PairletError, TlsError, TransportError
 from pairlet.core.metadata import ServerMetadata
 from pairlet.linux import commands_init
 from pairlet.linux.commands import read_configuration
@@ -23,6 +23,7 @@ from pairlet.linux.options import parser
 from pairlet.linux.output import Output
 from support.typing_person import CTRL_D, TypingPerson
 
+README = Path(__file__).parents[3] / "agent" / "README.md"
 ISSUER = "https://auth.example.com"
 MEMBERS: dict[str, Any] = {
     "issuer": ISSUER,
@@ -278,6 +279,20 @@ def test_a_server_that_does_not_answer_is_asked_about_again_or_left_out(
     assert said["checked"] is False and str(error) in said["notes"][0]
 
 
+def test_a_private_ca_can_be_named_when_it_is_missed(scene: Scene) -> None:
+    scene.trouble = [TlsError("who is that?")]
+    config = scene.run(answers={**ANSWERS, "private CA": ["ca.pem"]})
+    assert config.text("oauth.ca_file") == str(scene.folder / "ca.pem") == scene.asked[1]["ca_file"]
+    # No file, and a wrong one: neither is kept when the server is asked about again.
+    scene.trouble = [TlsError("who is that?")] * 3
+    answers = {**ANSWERS, "private CA": ["-", "wrong.pem"], "Go on without": ["n", "n"]}
+    assert scene.run("--force", answers=answers).text("oauth.ca_file") == ""
+    assert [asked.get("ca_file", "")[-9:] for asked in scene.asked[2:]] == ["", "", "wrong.pem", ""]
+    scene.trouble = [TlsError("who is that?")]
+    error = scene.refused("--force", "--issuer", ISSUER, "--ca-file", "ca.pem", answers=ANSWERS)
+    assert error.exit_code == 7 and "private CA" not in scene.screen
+
+
 def test_no_is_no_when_options_have_said_who_the_server_is(scene: Scene) -> None:
     scene.trouble = [TransportError("no route")]
     assert scene.refused("--issuer", ISSUER, answers=ANSWERS).exit_code == 5
@@ -348,6 +363,8 @@ def test_options_for_every_question_need_nobody(scene: Scene) -> None:
     )
     assert config.text("oauth.scope") == "a b" and config.integer("telemetry.interval") == 5000
     said = json.loads(scene.stdout.getvalue())
+    written = README.read_text().split('{"event": "configured",')[1].splitlines()[0]
+    assert list(json.loads('{"event": "configured",' + written)) == list(said)
     assert said.pop("at") and said.pop("event") == "configured" and said.pop("file") == str(scene.file)
     assert said == {
         "for": "person", "browser": False, "grant": "device_code", "provider": "", "issuer": ISSUER,

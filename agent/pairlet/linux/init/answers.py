@@ -2,6 +2,7 @@
 goes into the file, and raises ConfigError with a sentence of what is wrong and one of what to do."""
 
 import re
+from collections.abc import Callable
 
 from ...core.errors import ConfigError
 from ...core.text import is_clean, is_printable_ascii
@@ -19,7 +20,7 @@ def plain(text: str) -> str:
     if not text or not is_clean(text):
         raise ConfigError(
             "that has a character in it that can't be seen, or none at all",
-            "Type it anew, without arrow keys.",
+            "Write it anew, in characters that can be seen.",
         )
     return text
 
@@ -105,6 +106,11 @@ def broker(text: str) -> str:
     except ConfigError as error:
         raise ConfigError(str(error).rstrip("."), "Write mqtts://HOST or mqtts://HOST:PORT.") from None
     return text
+
+
+def or_nothing(check: Callable[[str], str]) -> Callable[[str], str]:
+    """As `check`, and "" for "-"."""
+    return lambda text: "" if text == NOTHING else check(text)
 
 
 def named_value(text: str) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from . import answers, grants, judging
 from .asking import Asker, checked
 from .draft import Draft
 from .edges import Edges
+from .offer_questions import OfferQuestions
 from .proof_questions import PLACES, ProofQuestions
 from .server_questions import ServerQuestions
 
@@ -28,14 +29,15 @@ class Interview:
         self._edges = edges
         self.draft = Draft()
         self._server = ServerQuestions(self.draft, asker, edges)
-        self._proof = ProofQuestions(self.draft, asker, edges, self._server)
+        self._offer = OfferQuestions(self.draft, asker, edges, self._server)
+        self._proof = ProofQuestions(self.draft, asker, edges, self._server, self._offer)
 
     def run(self) -> Draft:
         """The answers, every one. Raises ConfigError, what asking the server ends with, and Stopped."""
         self._further_settings()
         self._grant()
         self._trust()
-        self._server.ask()
+        self._offer.ask()
         self._client_id()
         self._proof.ask()
         self._scope()
@@ -116,7 +118,7 @@ class Interview:
         self.draft.put("oauth.client_id", client_id)
 
     def _scope(self) -> None:
-        found, wanted = self._server.found, self._need("scope")
+        found, wanted = self._offer.found, self._need("scope")
         suggested = str(self._server.preset.get("scope", ""))
         suggested = suggested or judging.suggested_scope(self.draft.grant, found)
         default = suggested or (None if wanted else answers.NOTHING)
@@ -144,7 +146,7 @@ class Interview:
         if not scope and not self._server.preset.get("scope"):
             self.draft.put("oauth.scope", None)
         if found is not None:
-            self._server.note(judging.of_scope(scope or "", self.draft.grant, found))
+            self._offer.note(judging.of_scope(scope or "", self.draft.grant, found))
 
     def _needs(self) -> None:
         """What else the provider's profile wants to be set."""

@@ -7,6 +7,7 @@ from .asking import Asker
 from .draft import Draft
 from .edges import Edges
 from .grants import CLIENT_CREDENTIALS
+from .offer_questions import OfferQuestions
 from .server_questions import ServerQuestions
 
 _FILE, _CREDENTIAL, _VARIABLE, _KEY, _NONE = "file", "systemd", "variable", "key", "none"
@@ -41,11 +42,14 @@ _IN_WORDS = (
 class ProofQuestions:
     """Fills in what `draft` says of the client's secret, for the server that was asked about before."""
 
-    def __init__(self, draft: Draft, asker: Asker, edges: Edges, server: ServerQuestions):
+    def __init__(
+        self, draft: Draft, asker: Asker, edges: Edges, server: ServerQuestions, offer: OfferQuestions
+    ):
         self._draft = draft
         self._asker = asker
         self._edges = edges
         self._server = server
+        self._offer = offer
         self._is_given = False
 
     def ask(self) -> None:
@@ -98,17 +102,17 @@ class ProofQuestions:
         if place == _KEY:
             self._draft.put(_AUTH, "private_key_jwt")
         elif not preset:
-            self._draft.put(_AUTH, judging.client_auth_for_secret(self._server.found))
+            self._draft.put(_AUTH, judging.client_auth_for_secret(self._offer.found))
         return self._draft.text(_AUTH) or preset or "client_secret_basic"
 
     def _is_taken(self, method: str) -> bool:
         """Whether the server takes this, as far as it says, or one goes on all the same."""
-        if self._server.found is None:
+        if self._offer.found is None:
             return True
-        objections = judging.of_client_auth(method, self._server.found)
+        objections = judging.of_client_auth(method, self._offer.found)
         fatal = [each for each in objections if each.is_fatal]
         if not fatal:
-            self._server.note(objections)
+            self._offer.note(objections)
             return True
         error = ConfigError(fatal[0].message, fatal[0].advice)
         if self._asker.objects(error, "Go on all the same?"):
