@@ -5,9 +5,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from pairlet_sim.person import walk
 from support.agent_process import run, started
 from support.certificates import CertificateAuthority
-from support.cloud import CLIENT_ID, CONFIDENTIAL_CLIENT_ID, SECRET, Cloud, cloud
+from support.cloud import CLIENT_ID, CONFIDENTIAL_CLIENT_ID, PASSWORD, SECRET, USERNAME, Cloud, cloud
 from support.ports import closed_port
 from support.terminal import Session, at_terminal
 
@@ -124,6 +125,17 @@ def test_a_sensor_gets_its_token_with_a_secret_from_the_file_that_was_named(
     secret.write_text(SECRET)
     token = run("token", "--config", str(file), "--state-dir", str(tmp_path / "state"))
     assert token.returncode == 0 and token.stdout.count(".") == 2
+
+
+def test_a_kiosk_lets_somebody_sign_in(simulated: Cloud, tmp_path: Path) -> None:
+    file = tmp_path / "pairlet.toml"
+    words = ["--for", "person", "--browser", "--issuer", simulated.issuer, "--client-id", CLIENT_ID]
+    done = run("init", *words, "--insecure-http", "--set", "oauth.browser=none", str(file))
+    assert done.returncode == 0 and "Register http://127.0.0.1/callback" in done.stderr
+    with started("pair", "--config", str(file), "--state-dir", str(tmp_path / "state")) as agent:
+        uri = agent.wait_for("authorize")["authorization_uri"]
+        assert "This device is paired" in walk(uri, "", USERNAME, PASSWORD).text
+        assert agent.wait_for("paired")["scope"] == "offline_access" and agent.end() == 0
 
 
 def test_without_a_terminal_and_without_a_server(tmp_path: Path) -> None:

@@ -416,6 +416,8 @@ def test_without_a_terminal_what_is_missing_is_named(
         (["--provider", "github", "--value", "tenant"], "no NAME=VALUE"),
         (["--client-id", " "], "printable ASCII"),
         (["--scope", "\\"], "neither quotes"),
+        (["--issuer=--"], "--issuer: that is not an address"),
+        (["--set=--"], "no NAME=VALUE"),
         (["--client-secret-env", "my secret"], "no name of an environment variable"),
         (["--client-secret-credential", "a/b"], "no name of a systemd credential"),
         (["--broker", "https://b"], "mqtts://"),

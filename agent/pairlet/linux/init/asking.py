@@ -20,8 +20,8 @@ class Asker:
 
     def given(self, option: str) -> str | None:
         """What was given for `--option`, None for nothing."""
-        value: str | None = getattr(self.options, option.replace("-", "_"))
-        return value
+        value = getattr(self.options, option.replace("-", "_"))
+        return None if value is None else as_typed(value)
 
     def text(
         self,
@@ -65,9 +65,14 @@ class Asker:
         )
 
 
-def checked(where: str, check: Callable[[str], Answer], text: str) -> Answer:
-    """What `check` makes of `text`; its ConfigError says `where` it came from."""
+def as_typed(value: object) -> str:
+    """The text of an option. argparse (before Python 3.13) makes an empty list of --option=--."""
+    return value if isinstance(value, str) else "--"
+
+
+def checked(where: str, check: Callable[[str], Answer], text: object) -> Answer:
+    """What `check` makes of the `text` of an option; its ConfigError says `where` it came from."""
     try:
-        return check(text.strip())
+        return check(as_typed(text).strip())
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}", error.advice) from None

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from ...core.text import clean
 from ..providers import Profile
-from .grants import AUTHORIZATION_CODE, REASONS
+from .grants import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, REASONS
 
 Value = str | bool | int | list[str] | dict[str, str]
 
@@ -119,7 +119,8 @@ def _of_oauth(draft: Draft) -> _Hints:
             hints.append(
                 ("What the profile leaves open has these defaults: for a server of one's own, say.", line)
             )
-    hints.append(("What to ask for, separated by spaces.", 'scope = "openid offline_access"'))
+    elif draft.grant != CLIENT_CREDENTIALS:
+        hints.append(("What to ask for, separated by spaces.", 'scope = "openid offline_access"'))
     if draft.grant == AUTHORIZATION_CODE:
         line = 'browser = ["chromium", "--kiosk", "--app={uri}"]'
         hints.append(("The browser: the desktop's unless it is a command, or none.", line))
