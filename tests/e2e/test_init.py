@@ -1,6 +1,7 @@
 """`pairlet init` as a process: at a real terminal and with options; what it writes pairs a device."""
 
 import json
+import socket
 import tomllib
 from pathlib import Path
 
@@ -81,6 +82,23 @@ def test_ctrl_c_and_ctrl_d_leave_nothing(simulated: Cloud, tmp_path: Path, keys:
         assert session.end() == 130
         said = session.screen.text()
     assert "Nothing was written." in said and "Traceback" not in said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("keys", [CTRL_C, ""])
+def test_a_server_that_never_answers_is_left_by_ctrl_c_and_sigterm(tmp_path: Path, keys: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        issuer = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        words = ["init", "--issuer", issuer, "--grant", "device_code", "--insecure-http"]
+        with at_terminal([*words, str(tmp_path / "pairlet.toml")], columns=80, rows=24) as session:
+            with silent.accept()[0]:  # it has asked, and waits
+                if keys:
+                    session.type(keys)
+                else:
+                    session.process.terminate()
+                assert session.end() == 130
+            said = session.screen.text()
+    assert "what it offers" in said and "Nothing was written." in said and "Traceback" not in said
     assert list(tmp_path.iterdir()) == []
 
 

@@ -98,7 +98,8 @@ def test_a_new_file_a_replaced_one_and_one_that_stays(tmp_path: Path) -> None:
     target = Target(str(tmp_path / "new/folder/pairlet.toml"))
     assert not target.exists() and not (tmp_path / "new").exists()
     target.write("a\n", good, replace=False)
-    assert target.path.read_text() == "a\n" and stat.S_IMODE(target.path.stat().st_mode) & 0o077 != 0o077
+    os.umask(umask := os.umask(0))
+    assert target.path.read_text() == "a\n" and stat.S_IMODE(target.path.stat().st_mode) == 0o666 & ~umask
     with pytest.raises(ConfigError, match="is there"):
         target.write("b\n", good, replace=False)
     assert target.path.read_text() == "a\n"

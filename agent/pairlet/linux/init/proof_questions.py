@@ -61,7 +61,7 @@ class ProofQuestions:
                 self._name(place)
             if self._is_taken(self._method(place)):
                 return
-            self._draft.put(PLACES[place][1] if place != _NONE else _AUTH, None)
+            self._draft.put(PLACES[place][1], None)
 
     def _name(self, place: str) -> None:
         option, setting, question, suggestion = PLACES[place]
