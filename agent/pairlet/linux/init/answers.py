@@ -29,7 +29,7 @@ def issuer(text: str) -> str:
     """An address of https, or of http on this machine (see is_for_trying_out)."""
     if split(text) is None or "?" in text:
         raise ConfigError(
-            "that is not an address without a query",
+            "that is not an address that an issuer may have",
             "Write it as the server does, such as https://auth.example.com.",
         )
     if not is_secure(text, insecure_http=True):
