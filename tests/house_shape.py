@@ -19,7 +19,8 @@ PRODUCT = ("agent", "firmware", "simulator")
 # client secret or a browser. Or of use on few: `pairlet flash` brings a dialect where the provider has one.
 NOT_ON_BOARDS = names(
     "following.py client_credentials_grant.py own_name.py authorization_code_grant.py signing_in.py pkce.py "
-    "authorization_response.py lending.py registering.py translating.py dialect.py setting_text.py"
+    "authorization_response.py lending.py registering.py translating.py dialect.py setting_text.py "
+    "introspection.py"
 )
 # And for type checkers alone, and for `python -m pairlet`.
 NOT_SHIPPED = NOT_ON_BOARDS | {"ports.py", "__main__.py"}
