@@ -17,6 +17,7 @@ from pairlet.core.secret import Secret
 from pairlet.device import Device
 from pairlet.drive import Patience
 from pairlet.linux.commands_provider import translated, with_provider
+from pairlet.linux.doctor.asking import judge_client, made_up_request
 from pairlet.linux.providers import names
 from pairlet_sim import authserver
 from pairlet_sim.authserver import AuthorizationServer, Person, Settings
@@ -184,3 +185,18 @@ def test_no_and_too_late(provider: str) -> None:
     late = Story(provider, "wait")
     assert error_of(late) == "expired_token"
     assert late.clock.now() >= 30_000
+
+
+@pytest.mark.parametrize("provider", [name for name in names() if name not in ("amazon", "aws")])
+def test_a_made_up_code_tells_whether_the_client_is_known(provider: str) -> None:
+    """The other two are not asked: with one the poll names no client, with the other it registers itself."""
+    story = Story(provider, "approve")
+    agent = story.agent
+
+    async def told(client: Client) -> str:
+        metadata = await agent.find(lambda error, pause_ms=0: None)
+        request = made_up_request(metadata, client, "device_code", "a-code-that-nobody-issued", [])
+        return judge_client(await agent.ports.http.exchange(request), client, "device_code").result
+
+    assert asyncio.run(told(agent.client)) == "ok"
+    assert asyncio.run(told(Client("nobody-knows"))) == "fail"

@@ -212,6 +212,10 @@ class Life:
         shown = self.run("exec", "--", "sh", "-c", 'printf %s "$PAIRLET_ACCESS_TOKEN"')
         assert shown.stdout.count(".") == 2
         self.see("stdout of status", self.run("status").stdout + self.run("status", "--json").stdout)
+        examined = self.run("doctor")
+        # All of it, or there would be nothing to find a secret in.
+        assert all(f"\nok       {check}" in examined.stdout for check in ("client", "metadata", "display"))
+        self.see("stdout of doctor", examined.stdout)
         elsewhere = [*self.options, "--client-id", "another"]
         self.see("stdout of a wrong configuration", self.run("token", options=elsewhere).stdout)
         self.see("stdout of unpair", self.run("unpair").stdout)

@@ -63,6 +63,8 @@ def _command(arguments: argparse.Namespace, output: Output) -> int:
         return service(arguments, output)
     if arguments.command == "status":
         from .commands_status import status as command
+    elif arguments.command == "doctor":
+        from .commands_doctor import doctor as command
     elif arguments.command == "unpair":
         from .commands_unpair import unpair as command
     elif arguments.command in ("token", "exec"):

@@ -29,7 +29,7 @@ from .store import FileStore
 
 if TYPE_CHECKING:
     from ..events import Emit
-    from ..ports import Browser, Button, Display, Http, Mqtt
+    from ..ports import Browser, Button, Display, Http, Mqtt, Store
     from ..settings import Settings
     from . import segment_files
     from .log.status import StatusLine
@@ -127,15 +127,16 @@ def state_folder(config: "Settings") -> Path:
     return _expanded(os.environ.get("XDG_STATE_HOME") or "~/.local/state") / "pairlet"
 
 
-def _ca_file(config: "Settings", table: str) -> str | None:
+def ca_file_of(config: "Settings", table: str) -> str | None:
+    """Which CAs are to count for what `table` is about, None for the usual ones."""
     name = config.text(table + ".ca_file") or config.text("oauth.ca_file")
     return str(_expanded(name)) if name else None
 
 
-def _http(config: Config, store: FileStore, clock: SystemClock) -> "Http":
+def open_http(config: Config, store: "Store", clock: SystemClock) -> "Http":
     """The HTTP client, in the words of the provider. Raises ConfigError."""
     http = RequestsHttp(
-        ca_file=_ca_file(config, "oauth"),
+        ca_file=ca_file_of(config, "oauth"),
         insecure_http=config.flag("oauth.insecure_http"),
         certificate=certificate_of(config),
     )
@@ -193,7 +194,7 @@ class Joined:
         clock = SystemClock()
         ports = Ports(
             clock=clock,
-            http=_http(config, store, clock),
+            http=open_http(config, store, clock),
             display=self.display,
             store=store,
             entropy=entropy,
@@ -260,22 +261,26 @@ def _browser(config: Config) -> "Browser | None":
     return LoopbackBrowser(config.text("oauth.redirect_uri"), command)
 
 
-def open_mqtt(config: "Settings", device: Device) -> "Mqtt":
-    """The port Mqtt as configured; nothing is connected yet. Raises ConfigError."""
+def open_mqtt(config: "Settings", device: Device, beside: str = "") -> "Mqtt":
+    """The port Mqtt as configured; nothing is connected yet. Raises ConfigError.
+
+    `beside`: a client_id other than the agent's, whose session is left alone; and of this one nothing stays.
+    """
     from ..login import profile_of
     from .mqtt import PahoMqtt
 
     profile = profile_of(config)
     return PahoMqtt(
         url=config.text("mqtt.url"),
-        client_id=config.text("mqtt.client_id") or device.device_id,
+        client_id=beside or config.text("mqtt.client_id") or device.device_id,
         # Only MQTT 5 has enhanced authentication.
         version="5" if profile.method else config.text("mqtt.version"),
-        session_expiry_s=config.integer("mqtt.session_expiry") // 1000,
+        clean_start=bool(beside),
+        session_expiry_s=0 if beside else config.integer("mqtt.session_expiry") // 1000,
         will_delay_s=profile.will_delay_s,
         max_packet=profile.max_packet,
         keep_alive=config.integer("mqtt.keep_alive") // 1000,
-        ca_file=_ca_file(config, "mqtt"),
+        ca_file=ca_file_of(config, "mqtt"),
         insecure=config.flag("oauth.insecure_http"),
     )
 

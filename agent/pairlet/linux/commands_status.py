@@ -68,13 +68,13 @@ def _stored(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
         "has_refresh_token": found is not None and found.refresh_token is not None,
         "not_granted": found.not_granted(joined.agent.config.text("oauth.scope")) if found else "",
         "revocation_pending": agent.revocation_is_pending(),
-        "backlog": _backlog(joined.agent.config),
+        "backlog": backlog(joined.agent.config),
         "telemetry_interval": agent.measuring.interval_ms() / 1000,
         "telemetry_interval_set_remotely": agent.measuring.interval_ms() != agent.measuring.configured_ms,
     }
 
 
-def _backlog(config: "Settings") -> int:
+def backlog(config: "Settings") -> int:
     """How many records the disk has for the broker."""
     with closing(SegmentFolder(state_folder(config) / "outbox", writes=False)) as logs:
         return len(make_outbox(config, logs))

@@ -20,6 +20,12 @@ _TOKEN = (
     "Prints the access token, refreshed if it needs to be. Where token_agent.socket is set, the agent at "
     "work is asked first. With oauth.grant = client_credentials a token is asked for if there is none."
 )
+_DOCTOR = (
+    "Checks configuration, store, display, names, network, certificates, clock, server, client, token, "
+    "broker, topics, sensors and what waits, and says in a line each what is wrong and how to mend it. An "
+    "agent at work is not disturbed: nothing is refreshed, made or changed. What is printed may be shown to "
+    "anybody. The exit code is 0, or that of the first check that failed."
+)
 _EPILOG = """\
 more commands, from the extra `simulator` (pip install 'pairlet[simulator]'):
   demo      the whole story on this machine: server, broker, one device
@@ -69,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     run.add_argument("words", nargs="+", metavar="COMMAND", help="what to run, after --")
+    command("doctor", "check everything from the configuration to the broker", _DOCTOR)
     command("status", "say how the device and its agent stand", "Asks the agent at work, and no server.")
     command(
         "unpair",

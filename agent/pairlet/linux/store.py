@@ -97,6 +97,17 @@ class FileStore:
                 os.close(descriptor)
             sync_folder(self._folder)
 
+    def try_out(self) -> None:
+        """Write a file and remove it again, to see whether that can be done. Raises StoreError."""
+        with told("write into", self._folder):
+            descriptor, temporary = self._open_temporary("try")
+            try:
+                write_all(descriptor, bytes(4096))
+                os.fsync(descriptor)
+            finally:
+                os.unlink(temporary)
+                os.close(descriptor)
+
     def delete(self, name: str) -> None:
         """Remove the value, if there is one. Raises StoreError."""
         path = self._path(name)

@@ -1,0 +1,117 @@
+"""Exchanges as the doctor needs them: with an ear for the time, and one that is bound to be refused."""
+
+import time
+from typing import TYPE_CHECKING
+
+from ...core.answer import ERROR, FAULT, http_date, read_answer
+from ...core.client import Client
+from ...core.errors import OAuthError, ProtocolError
+from ...core.http import Request, Response
+from ...core.metadata import DEVICE_CODE, ServerMetadata
+from .report import FAIL, OK, WARN, Finding, failure
+
+if TYPE_CHECKING:
+    from ...core.form import Pairs
+    from ...ports import Http
+
+_GRANTS = {"device_code": DEVICE_CODE, "authorization_code": "authorization_code"}
+# What a server says of a code that it never issued, once it has taken the client.
+_NOT_THE_CLIENT_S = ("invalid_grant", "expired_token", "access_denied", "authorization_pending", "slow_down")
+# Seconds by which a clock may be off before it is worth a word: what is dated by it is off as much.
+_OFF_S = 5
+
+
+class Listening:
+    """The port Http over another one. `answer`: the last one there was. `ahead_s`: by how many seconds this
+    machine's clock is ahead of the last Date that a server sent, None before there was one.
+    """
+
+    needs_room = False
+
+    def __init__(self, http: "Http"):
+        self._http = http
+        self.answer: Response | None = None
+        self.ahead_s: float | None = None
+
+    async def exchange(self, request: Request) -> Response:
+        """See ports.Http."""
+        begun = time.time()
+        response = await self._http.exchange(request)
+        self.answer = response
+        date = http_date(response.header("date") or "")
+        if date is not None:
+            # Date has whole seconds, of some moment between the two.
+            self.ahead_s = (begun + time.time()) / 2 - (date + 0.5)
+        return response
+
+
+def judge_clock(ahead_s: float | None, is_set: bool, is_kept: bool, host: str) -> Finding:
+    """`is_set`: not known to be wrong. `is_kept`: by a time service, or a battery at the start.
+
+    `ahead_s`: see Listening; `host`: who told the time.
+    """
+    advice = "Have a time service keep it: timedatectl set-ntp true."
+    kept = "kept by a time service" if is_kept else "nothing is known to keep it"
+    if not is_set:
+        return Finding("clock", WARN, "it was never set: dates mean nothing", advice)
+    if ahead_s is None:
+        return Finding("clock", OK, kept) if is_kept else Finding("clock", WARN, kept, advice)
+    if abs(ahead_s) <= _OFF_S:
+        return Finding("clock", OK, f"as that of {host}; {kept}")
+    side = "ahead of" if ahead_s > 0 else "behind"
+    words = f"{_long(abs(ahead_s))} {side} that of {host}: samples and certificates are dated by it"
+    return Finding("clock", WARN, words, advice)
+
+
+def _long(seconds: float) -> str:
+    for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def made_up_request(
+    metadata: ServerMetadata, client: Client, grant: str, code: str, parameters: "Pairs"
+) -> Request:
+    """A token request with a `code` that nobody issued: its refusal tells whether the client is known.
+
+    RFC 6749 section 5.2 tells one from the other; and nothing comes to be by it.
+    """
+    if grant == "client_credentials":
+        # A real request would be a token, and those are counted in some places.
+        pairs = [("grant_type", "refresh_token"), ("refresh_token", code)]
+    elif grant == "device_code":
+        pairs = [("grant_type", DEVICE_CODE), ("device_code", code)]
+    else:
+        pairs = [("grant_type", grant), ("code", code), ("redirect_uri", "http://127.0.0.1/callback")]
+        pairs.append(("code_verifier", code + "-" * 43))
+    return client.request(metadata.require("token_endpoint"), [*pairs, *parameters])
+
+
+def judge_client(response: Response, client: Client, grant: str) -> Finding:
+    """What the answer to made_up_request() says of the client."""
+    who = f"the client {client.client_id}"
+    answer = read_answer(response, *client.secrets)
+    error = answer.error
+    if answer.kind == FAULT and isinstance(error, ProtocolError):
+        return failure("client", ProtocolError(f"the token endpoint: {error}", error.advice))
+    if answer.kind != ERROR or not isinstance(error, OAuthError):
+        words = "the server takes a code that nobody issued"
+        return Finding("client", WARN, words, "Find out whether it is the right server.")
+    if error.error in _NOT_THE_CLIENT_S:
+        return Finding("client", OK, f"the server knows {who} (asked with a code that nobody issued)")
+    if grant == "client_credentials" and error.error in ("unauthorized_client", "unsupported_grant_type"):
+        return Finding("client", OK, f"the server knows {who}, which may not refresh, and need not")
+    said = f"{error.error} ({error.error_description})" if error.error_description else error.error
+    words = _REFUSALS.get(error.error, "")
+    if words:
+        words = words.format(who=who, grant=grant)
+        return Finding("client", FAIL, f"{words}: {said}", error.advice, error.exit_code)
+    return Finding("client", WARN, f"to a code that nobody issued the server answers {said}", error.advice)
+
+
+_REFUSALS = {
+    "invalid_client": "the server does not take {who}",
+    "unauthorized_client": "the server knows {who}, and does not allow it the grant {grant}",
+    "unsupported_grant_type": "the server has no grant {grant}",
+}
