@@ -15,6 +15,7 @@ from .doctor.reading import ReadOnlyStore, look_at_folder
 from .doctor.report import OK, SKIPPED, WARN, Finding, Report, failure
 from .doctor.screen import look_at_display
 from .health.asking import ask
+from .health.place import SOCKET_NAME, connect
 from .output import Output
 from .worker import in_thread
 
@@ -24,7 +25,7 @@ CHECKS = (
     "pairing", "introspection", "broker", "topics", "sensors", "backlog",
 )  # fmt: skip
 # For a check in which other limits should come first.
-_LONGEST_S = 20.0
+_LONGEST_S = 30.0
 # What a token takes, and everything beside it.
 _LEAST_ROOM = 1_000_000
 
@@ -60,7 +61,7 @@ async def _look(case: Case, report: Report, output: Output) -> None:
     await look_at_token(case, report)
     await look_at_broker(case, report)
     await report.examine("sensors", look_at_sensors(case, report), _LONGEST_S)
-    await report.examine("backlog", look_at_backlog(case, report), LIMIT_S)
+    await report.examine("backlog", look_at_backlog(case, report), _LONGEST_S)
 
 
 async def _look_at_store(case: Case, report: Report) -> None:
@@ -71,6 +72,8 @@ async def _look_at_store(case: Case, report: Report) -> None:
 def _stored(case: Case) -> Iterable[Finding]:
     """The state folder, and whoever works with it. Blocks; makes nothing where nothing is."""
     case.live = ask(case.folder)
+    if case.live is None and _somebody_listens(case):
+        case.live = {}
     agent = _agent(case)
     try:
         store = ReadOnlyStore(case.folder)
@@ -87,10 +90,21 @@ def _stored(case: Case) -> Iterable[Finding]:
     return Finding("store", WARN if advice else OK, f"{case.folder} {state}; {room}", advice), agent
 
 
+def _somebody_listens(case: Case) -> bool:
+    """Whether an agent is there all the same: one that does not get on keeps its socket."""
+    try:
+        connect(str(case.folder / SOCKET_NAME), 1.0).close()
+    except OSError:
+        return False
+    return True
+
+
 def _agent(case: Case) -> Finding:
     if case.live is None:
         return Finding("agent", OK, "none is at work with this folder")
-    why = str(case.live["why"])
+    why = case.live.get("why")
+    if why is None:
+        return Finding("agent", WARN, "one is there, and does not answer", "Restart it; its log may say why.")
     if case.live.get("status") == "failing":
         return Finding("agent", WARN, f"at work, and stuck: {why}", "Look at its log, or restart it.")
     return Finding("agent", OK, f"at work: {why}")

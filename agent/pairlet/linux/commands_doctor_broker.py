@@ -2,30 +2,34 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..core.errors import BrokerError, PairletError, TransportError
-from ..core.mqtt import DISCONNECTED, MESSAGE, Message, is_failure
+from ..core.errors import BrokerError, PairletError, StoreError, TransportError
+from ..core.mqtt import DISCONNECTED, MESSAGE, Event, Message, is_failure
 from ..core.mqtt_reasons import reason_text
 from ..core.telemetry import Topics
 from ..login import make_login
 from .commands import open_mqtt
 from .commands_doctor_case import Case
 from .commands_status import backlog
-from .doctor.report import OK, SKIPPED, WARN, Report
+from .doctor.report import OK, SKIPPED, WARN, Report, failure
 from .log.words import SECOND_MS
 from .worker import in_thread
 
 if TYPE_CHECKING:
     from ..ports import Mqtt
 
-# In seconds: for a connection with all that is tried on it, one answer, and what was sent to come back.
+# In seconds: for a connection with all that is tried on it, one answer, what was sent to come back, and a
+# broker to hang up.
 LIMIT_S = 20.0
 _ANSWER_S = 5.0
 _ECHO_S = 3.0
+_SETTLE_S = 0.3
 # CONNACK: the broker does not like the client_id.
 _CLIENT_ID_REFUSED = (2, 0x85)
 _NO_BROKER = "no broker is configured (mqtt.url)"
+_MAY_HEAR = "Check that the token may subscribe to it: no command reaches this device."
 _MAY_PUBLISH = "Check that the token may publish below mqtt.topic_prefix, and what the broker's log says."
 
 
@@ -46,7 +50,7 @@ def _no_broker(case: Case) -> str:
     if way is None:
         return _NO_BROKER
     if not way.is_open:
-        return f"{way.place}: {way.trouble}"
+        return way.why()
     if case.keeper is None or case.keeper.token is None:
         return "there is no token to connect with"
     if not case.keeper.is_usable():
@@ -57,7 +61,7 @@ def _no_broker(case: Case) -> str:
 async def _connect(case: Case, report: Report) -> None:
     device = case.device()
     if device is None or case.keeper is None or case.keeper.token is None:
-        raise TransportError("the device has no device_id yet", "Start it once: pairlet run.")
+        raise StoreError("there is a token, and no device_id", "Start it once: pairlet run.")
     config = case.config
     client_id = (config.text("mqtt.client_id") or device.device_id) + "/doctor"
     mqtt = open_mqtt(config, device, client_id)
@@ -92,47 +96,75 @@ def _refused(case: Case, report: Report, error: BrokerError, client_id: str) -> 
 
 
 async def _try_topics(mqtt: "Mqtt", topics: Topics, hears: bool, report: Report) -> None:
-    """Subscribe to the commands, and publish a reply that nobody waits for; with any luck it comes back."""
-    commands, reply = topics.commands + "+", topics.replies + "doctor"
+    """Subscribe to the commands, and publish a reply that nobody waits for."""
+    commands = topics.commands + "+"
     if hears:
-        await _subscribe(mqtt, commands)
-    echoes = not is_failure(await mqtt.subscribe(reply, 0))
+        try:
+            code = await mqtt.subscribe(commands, 0)
+        except TransportError as error:
+            raise BrokerError(f"to a subscription to {commands}: {error}", 0x80, _MAY_HEAR) from None
+        if is_failure(code):
+            words = f"the broker refuses the subscription to {commands}"
+            report.put(failure("topics", BrokerError(words, code, _MAY_HEAR)))
+        else:
+            report.add("topics", OK, f"subscribes to {commands}")
+    reply = topics.replies + "doctor"
+    await _publish(mqtt, reply)
+    returns = await _comes_back(mqtt, reply)
+    if returns is False:
+        words = f"what goes to {reply} is acknowledged, and does not come back: it may be dropped in silence"
+        report.add("topics", WARN, words, _MAY_PUBLISH)
+    else:
+        report.add("topics", OK, f"publishes to {reply}{', which comes back' if returns else ''}")
+
+
+async def _publish(mqtt: "Mqtt", topic_name: str) -> None:
+    """Raises BrokerError when the broker does not take it."""
+    hangs_up = BrokerError(
+        f"the broker hangs up when this device publishes to {topic_name}", 0x87, _MAY_PUBLISH
+    )
     try:
         async with asyncio.timeout(_ANSWER_S):
-            code = await mqtt.publish(Message(reply, b'{"ok": true}', 1, False))
+            code = await mqtt.publish(Message(topic_name, b'{"ok": true}', 1, False))
     except TimeoutError:
         raise TransportError(f"the broker acknowledges nothing for {_ANSWER_S:g} s") from None
     except TransportError:
-        words = f"the broker hangs up when this device publishes to {reply}"
-        raise BrokerError(words, 0x87, _MAY_PUBLISH) from None
+        raise hangs_up from None
     if is_failure(code):
-        raise BrokerError(f"the broker does not take {reply}: {reason_text(code)}", code, _MAY_PUBLISH)
-    heard = f", hears {commands}" if hears else ""
-    if not echoes:
-        report.add("topics", OK, f"publishes to {reply}{heard}")
-    elif await _comes_back(mqtt, reply):
-        report.add("topics", OK, f"publishes to {reply}, which comes back{heard}")
-    else:
-        words = f"what goes to {reply} is acknowledged, and does not come back: it may be dropped in silence"
-        report.add("topics", WARN, words, _MAY_PUBLISH)
+        words = f"the broker does not take {topic_name}: {reason_text(code)}"
+        raise BrokerError(words, code, _MAY_PUBLISH)
+    # Some acknowledge with MQTT 3.1.1, as they must, and hang up then.
+    if await _hears(mqtt, lambda event: event.kind == DISCONNECTED, _SETTLE_S):
+        raise hangs_up
 
 
-async def _subscribe(mqtt: "Mqtt", topic_filter: str) -> None:
-    code = await mqtt.subscribe(topic_filter, 0)
-    if is_failure(code):
-        advice = "Check that the token may subscribe to it: no command reaches this device."
-        raise BrokerError(f"the broker refuses the subscription to {topic_filter}", code, advice)
+async def _comes_back(mqtt: "Mqtt", topic_name: str) -> bool | None:
+    """Whether a second message comes back; None if this client may not hear it, as no device needs to.
 
-
-async def _comes_back(mqtt: "Mqtt", topic_name: str) -> bool:
+    MQTT 3.1.1 has no word for a message that is not allowed: brokers acknowledge and drop it.
+    """
     try:
-        async with asyncio.timeout(_ECHO_S):
-            while (event := await mqtt.next_event()).kind != DISCONNECTED:
-                if event.kind == MESSAGE and event.message.topic_name == topic_name:
-                    return True
+        if is_failure(await mqtt.subscribe(topic_name, 0)):
+            return None
+        await mqtt.publish(Message(topic_name, b'{"ok": true}', 0, False))
+    except TransportError:
+        return None
+
+    def is_it(event: Event) -> bool:
+        return bool(event.kind == MESSAGE and event.message.topic_name == topic_name)
+
+    return await _hears(mqtt, is_it, _ECHO_S)
+
+
+async def _hears(mqtt: "Mqtt", wanted: Callable[[Event], bool], limit_s: float) -> bool:
+    """Whether an event that is `wanted` comes within so many seconds; the others are passed over."""
+    try:
+        async with asyncio.timeout(limit_s):
+            while not wanted(await mqtt.next_event()):
+                pass
     except TimeoutError:
         return False
-    raise TransportError(str(event.reason))
+    return True
 
 
 async def look_at_sensors(case: Case, report: Report) -> None:

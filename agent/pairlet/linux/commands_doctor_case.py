@@ -4,6 +4,7 @@ import argparse
 import socket
 from typing import TYPE_CHECKING, Any
 
+from ..core.json_object import parse
 from ..core.metadata import ENDPOINTS, ServerMetadata
 from ..device import DEVICE, Device, identify
 from ..keeper import TokenKeeper
@@ -60,6 +61,15 @@ class Case:
             store = self.store or ReadOnlyStore(None)
             self.http = Listening(open_http(self.config, store, self.clock))
         return self.http
+
+    def ahead_s(self) -> float | None:
+        """See Listening; None as well before anything was asked."""
+        return None if self.http is None else self.http.ahead_s
+
+    def last_answer(self) -> dict[str, object]:
+        """The members of the last answer. Raises ProtocolError."""
+        answer = None if self.http is None else self.http.answer
+        return {} if answer is None else parse(answer.body)
 
     def open_keeper(self) -> TokenKeeper:
         """What reads the stored token. Raises StoreError, and ConfigError if it is another account's."""

@@ -6,7 +6,6 @@ from ..agent import REVOCATION
 from ..config import nearest
 from ..core.errors import OAuthError, PairletError, ProtocolError, TransportError, UnpairedError
 from ..core.introspection import introspection_request, read_introspection
-from ..core.json_object import parse
 from ..core.metadata import DEVICE_CODE, ServerMetadata
 from ..core.text import clean
 from ..core.token import Token
@@ -30,29 +29,29 @@ _NEEDED = {
 
 
 async def look_at_metadata(case: Case, report: Report) -> None:
-    """The clock, for which an answer is needed, and what the server says of itself."""
+    """What the server says of itself, and before that the clock, as the answer has the time."""
     wall = case.clock.wall()
     trouble: PairletError | None = None
     issuer, way = case.config.text("oauth.issuer"), case.issuer_way()
-    is_away = way is not None and not way.is_open
-    http = case.open_http()
-    if not is_away:
+    if way is None or way.is_open:
         try:
             async with asyncio.timeout(LIMIT_S):
-                case.metadata = await find_metadata(case.config, http, case.clock, case.entropy, Patience(1))
+                case.metadata = await find_metadata(
+                    case.config, case.open_http(), case.clock, case.entropy, Patience(1)
+                )
         except TimeoutError:
             trouble = TransportError(f"the server's metadata does not come within {LIMIT_S:g} s")
         except PairletError as error:
             trouble = error
     host = "the server" if way is None else way.place.host
-    report.put(judge_clock(http.ahead_s, wall.state != UNSET, wall.state == SYNCED, host))
-    if way is not None and is_away:
-        report.add("metadata", SKIPPED, f"{way.place}: {way.trouble}")
+    report.put(judge_clock(case.ahead_s(), wall.state != UNSET, wall.state == SYNCED, host))
+    if way is not None and not way.is_open:
+        report.add("metadata", SKIPPED, way.why())
         return
     if trouble is not None:
         raise trouble
-    if issuer and http.answer is not None:
-        case.members = parse(http.answer.body)
+    if issuer:
+        case.members = case.last_answer()
     assert case.metadata is not None
     _judge_metadata(case, case.metadata, report)
 
@@ -130,7 +129,7 @@ def _no_way(case: Case, endpoint: str) -> str:
     if url is None:
         return f"the server names no {endpoint}"
     way = case.way_to(url)
-    return "" if way is None or way.is_open else f"{way.place}: {way.trouble}"
+    return "" if way is None or way.is_open else way.why()
 
 
 async def look_at_token(case: Case, report: Report) -> None:
@@ -209,5 +208,14 @@ async def _introspect(case: Case, report: Report) -> None:
     elif case.keeper is not None and not case.keeper.is_usable():
         report.add("introspection", OK, "the token has ended, says the server as well")
     else:
-        words = "the server calls the token inactive before its end: it was revoked, or is another server's"
+        _inactive(case, report)
+
+
+def _inactive(case: Case, report: Report) -> None:
+    words = "the server calls the token inactive before its end: it was revoked, or is another server's"
+    if case.client.client_auth != "none":
         report.put(failure("introspection", UnpairedError(words)))
+        return
+    # Section 2.2: that is also what those hear who may not ask.
+    advice = "If the next refresh fails as well, pair the device again: pairlet pair."
+    report.add("introspection", WARN, f"{words}, or this client may not ask", advice)

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -75,7 +76,7 @@ class Doctor:
             # What is not right says how to mend it, or why it was not looked at.
             assert event["result"] in ("ok", "skipped") or event["advice"], event
             self.found.setdefault(event["check"], []).append(event)
-        assert set(self.found) == set(CHECKS)
+        assert set(self.found) == set(CHECKS) or exit_code == 1
         first = next((event for event in events if event["result"] == "fail"), None)
         assert exit_code == (first["exit_code"] if first else 0)
         return exit_code
@@ -137,11 +138,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def document(server_url: str, **changes: Any) -> Script:
-    """Metadata, dated now unless `date` says otherwise."""
-    date = changes.pop("date", time.time())
+    """Metadata, dated now unless `date` says otherwise; `age`: for how many seconds it was stored."""
+    headers = [*JSON, ("date", formatdate(changes.pop("date", time.time()), usegmt=True))]
+    headers.append(("age", str(changes.pop("age", 0))))
     members = {"issuer": server_url, "token_endpoint": server_url + "/token"}
     members |= {"device_authorization_endpoint": server_url + "/device", **changes}
-    return answer(200, [*JSON, ("date", formatdate(date, usegmt=True))], json.dumps(members).encode())
+    return answer(200, headers, json.dumps(members).encode())
 
 
 def refusal(code: str, status: int = 400) -> Script:
@@ -196,6 +198,17 @@ def test_a_damaged_token_stays_where_it_is(trusting: Doctor, server: HttpsServer
     assert trusting("--issuer", server.url("")) == 8
     assert "is damaged" in trusting.said("pairing")
     assert sorted(os.listdir(trusting.state)) == before
+
+
+def test_an_agent_that_does_not_answer(trusting: Doctor, server: HttpsServer) -> None:
+    trusting.pair(server.url(""))
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(trusting.state / ".agent.sock"))
+        listening.listen()
+        # It hangs up on whoever asks, and is there all the same.
+        threading.Thread(target=lambda: listening.accept()[0].close(), daemon=True).start()
+        assert trusting("--issuer", server.url("")) == 0
+    assert trusting.results("agent") == ["warn"] and "does not answer" in trusting.said("agent")
 
 
 def test_the_serial_port_is_looked_for_and_not_opened(doctor: Doctor) -> None:
@@ -319,6 +332,9 @@ def test_a_server_whose_clock_is_another(trusting: Doctor, server: HttpsServer) 
     server.script[where] = document(server.url(""), date=time.time() - 3600)
     assert trusting("--issuer", server.url("")) == 0
     assert trusting.results("clock") == ["warn"] and "60 min ahead of" in trusting.said("clock")
+    # An answer that was stored on the way says for how long.
+    server.script[where] = document(server.url(""), date=time.time() - 3600, age=3600)
+    assert trusting("--issuer", server.url("")) == 0 and trusting.results("clock") == ["ok"]
 
 
 @pytest.mark.parametrize(
@@ -395,7 +411,8 @@ def taking(*, subscribe: int = 0, acknowledge: int | None = 0, echo: bool = True
             elif packet.type == PUBLISH:
                 if acknowledge is None:
                     return
-                await peer.send(puback(packet.packet_id, acknowledge))
+                if packet.qos:
+                    await peer.send(puback(packet.packet_id, acknowledge))
                 if echo:
                     await peer.send(publish(packet.topic_name, b'{"ok": true}'))
 
@@ -418,11 +435,11 @@ def refusing(code: int) -> Callable[[Peer], Any]:
 @pytest.mark.parametrize(
     ("script", "exit_code", "broker", "topics", "words"),
     [
-        (taking(), 0, "ok", "ok", "which comes back, hears devices/kitchen/cmd/+"),
+        (taking(), 0, "ok", "ok", "devices/kitchen/reply/doctor, which comes back"),
         (taking(echo=False), 0, "ok", "warn", "does not come back"),
         (taking(acknowledge=0x87), 6, "ok", "fail", "not authorized"),
         (taking(acknowledge=None), 6, "ok", "fail", "hangs up"),
-        (taking(subscribe=0x87), 6, "ok", "fail", "subscription to devices/kitchen/cmd/+"),
+        (taking(subscribe=0x87), 6, "ok", "ok", "refuses the subscription to devices/kitchen/cmd/+"),
         (refusing(0x87), 6, "fail", "skipped", "not authorized, from the client_id kitchen/doctor"),
         (refusing(0x85), 0, "warn", "skipped", "not the agent's"),
         (mute, 5, "fail", "skipped", "within 1 s"),
@@ -440,7 +457,7 @@ def test_brokers(
         url = f"mqtts://127.0.0.1:{running.port}"
         done = trusting("--issuer", server.url(""), "--set", f"mqtt.url={url}")
     assert done == exit_code, trusting.output
-    assert trusting.results("broker") == [broker] and trusting.results("topics") == [topics]
+    assert trusting.results("broker") == [broker] and trusting.results("topics")[-1] == topics
     assert words in trusting.said("broker") + trusting.said("topics")
     assert trusting.results("sensors") == trusting.results("backlog") == ["ok"]
     assert {name: (trusting.state / name).read_bytes() for name in before} == before
@@ -453,7 +470,9 @@ def test_sensors_that_fail_and_samples_that_wait(trusting: Doctor, tmp_path: Pat
     config.write_text('[telemetry]\nsensors = ["uptime_seconds", "house:read_air"]\n')
     with closed_port() as port:
         words = ["--config", str(config), "--issuer", f"https://127.0.0.1:{port}"]
-        assert trusting(*words, "--set", f"mqtt.url=mqtts://127.0.0.1:{port}") == 5
+        words += ["--set", f"mqtt.url=mqtts://127.0.0.1:{port}"]
+        assert trusting(*words, "--set", f"telemetry.buffer_bytes={10**12 - 1}") == 5
+    assert trusting.results("store") == ["warn"] and "Make room: up to" in trusting.said("store")
     assert trusting.results("sensors") == ["warn"] and "ZeroDivisionError" in trusting.said("sensors")
     assert "nothing waits" in trusting.said("backlog")
     assert trusting.results("broker") == ["skipped"]
@@ -496,6 +515,19 @@ def test_the_readme_shows_what_is_printed(
     assert main(["doctor", *options, *words, "--set", "mqtt.url=mqtts://broker.example.com"]) == 5
     printed = capsys.readouterr().out.splitlines()
     assert len(shown) == 5 and set(shown) <= set(printed)
+
+
+def test_a_fault_of_the_program_costs_one_check(
+    trusting: Doctor, server: HttpsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(self: places.Way) -> None:
+        raise KeyError("something that nobody expected")
+
+    monkeypatch.setattr(places.Way, "connect", broken)
+    assert trusting("--issuer", server.url("")) == 1
+    assert "a fault in the program itself: KeyError at" in trusting.said("dns")
+    assert "expected" not in trusting.output and trusting.results("display") == ["ok"]
+    assert trusting.results("metadata") == ["skipped"]
 
 
 def test_ctrl_c_ends_it_at_once(doctor: Doctor, server: HttpsServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,9 +39,11 @@ class Listening:
         response = await self._http.exchange(request)
         self.answer = response
         date = http_date(response.header("date") or "")
-        if date is not None:
-            # Date has whole seconds, of some moment between the two.
-            self.ahead_s = (begun + time.time()) / 2 - (date + 0.5)
+        age = response.header("age") or "0"
+        if date is not None and age.isdecimal() and len(age) < 10:
+            # Date has whole seconds, of some moment between the two; of a stored answer Age has the rest
+            # (RFC 9111 section 5.1).
+            self.ahead_s = (begun + time.time()) / 2 - (date + int(age) + 0.5)
         return response
 
 

@@ -83,6 +83,10 @@ class Way:
         self.trouble = ""
         self.is_open = False
 
+    def why(self) -> str:
+        """Why it is not open, in a sentence."""
+        return f"{self.place}: {self.trouble or 'the way there could not be tried'}"
+
     async def look_up(self) -> Finding:
         """DNS."""
         host = self.place.host
@@ -109,7 +113,7 @@ class Way:
         """TCP, to all addresses at once: one that swallows packets costs every agent seconds."""
         place = self.place
         if self.trouble:
-            return Finding("tcp", SKIPPED, f"{place}: {self.trouble}")
+            return Finding("tcp", SKIPPED, self.why())
         tried = await asyncio.gather(*(_reach(address) for address in self._addresses))
         pairs = list(zip(tried, self._addresses, strict=True))
         reached = [(took_ms, address) for took_ms, address in pairs if not isinstance(took_ms, str)]
@@ -131,7 +135,7 @@ class Way:
         """TLS: who answers, and for how long that certificate will do."""
         place = self.place
         if self.trouble:
-            return Finding("tls", SKIPPED, f"{place}: {self.trouble}")
+            return Finding("tls", SKIPPED, self.why())
         if not place.tls:
             return Finding("tls", SKIPPED, f"{place}: plain, on this machine alone (--insecure-http)")
         try:
