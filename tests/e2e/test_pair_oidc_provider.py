@@ -108,6 +108,18 @@ def plain_peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
     yield from serving(tmp_path_factory.mktemp("oidc-provider"), None, None)
 
 
+def test_doctor_asks_what_it_makes_of_client_and_token(peer: Peer, tmp_path: Path) -> None:
+    device = Device(peer, peer.provider.basic, tmp_path)
+    device.pair(peer)
+    lines = run("doctor", *device.options).stdout
+    assert "\nok       client" in lines and "\nok       introspection" in lines and "FAIL " not in lines, (
+        lines
+    )
+    (tmp_path / "client-secret").write_text("another")
+    done = run("doctor", *device.options)
+    assert done.returncode == 6 and "\nFAIL     client" in done.stdout and "invalid_client" in done.stdout
+
+
 @pytest.mark.item(51)
 @pytest.mark.parametrize(
     ("server", "name"),

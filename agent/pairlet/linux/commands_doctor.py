@@ -9,7 +9,7 @@ from .. import __version__
 from ..core.errors import StoreError
 from .commands_doctor_broker import look_at_backlog, look_at_broker, look_at_sensors
 from .commands_doctor_case import Case
-from .commands_doctor_server import look_at_client, look_at_metadata, look_at_token
+from .commands_doctor_server import look_at_client, look_at_clock, look_at_metadata, look_at_token
 from .doctor.places import LIMIT_S, Way
 from .doctor.reading import ReadOnlyStore, look_at_folder
 from .doctor.report import OK, SKIPPED, WARN, Finding, Report, failure
@@ -58,6 +58,8 @@ async def _look(case: Case, report: Report, output: Output) -> None:
     if others := case.new_ways():
         await report.examine("dns", _try_ways(others, report), _LONGEST_S)
     await look_at_client(case, report)
+    if not case.config.text("oauth.issuer"):
+        look_at_clock(case, report)
     await look_at_token(case, report)
     await look_at_broker(case, report)
     await report.examine("sensors", look_at_sensors(case, report), _LONGEST_S)

@@ -101,8 +101,9 @@ async def _try_topics(mqtt: "Mqtt", topics: Topics, hears: bool, report: Report)
     if hears:
         try:
             code = await mqtt.subscribe(commands, 0)
-        except TransportError as error:
-            raise BrokerError(f"to a subscription to {commands}: {error}", 0x80, _MAY_HEAR) from None
+        except TransportError:
+            words = f"the broker hangs up on the subscription to {commands}"
+            raise BrokerError(words, 0x80, _MAY_HEAR) from None
         if is_failure(code):
             words = f"the broker refuses the subscription to {commands}"
             report.put(failure("topics", BrokerError(words, code, _MAY_HEAR)))

@@ -41,6 +41,7 @@ class Case:
         self.has_broker = bool(config.text("mqtt.url"))
         self.choice: Choice | None = check_telemetry(config, self.file) if self.has_broker else None
         self.clock, self.entropy = SystemClock(), SystemEntropy()
+        self.wall = self.clock.wall()  # before any server tells it the time
         self.ways: dict[Place, Way] = {}
         self.store: ReadOnlyStore | None = None
         self.live: dict[str, Any] | None = None

@@ -20,6 +20,9 @@ from .log.words import span
 # In seconds: for all exchanges of a check.
 LIMIT_S = 10.0
 
+# Brokers' rights in it make it long.
+_LONGEST_SCOPE = 120
+
 # What each grant needs, and what the metadata calls it.
 _NEEDED = {
     "device_code": (DEVICE_CODE, ("device_authorization_endpoint", "token_endpoint")),
@@ -30,7 +33,6 @@ _NEEDED = {
 
 async def look_at_metadata(case: Case, report: Report) -> None:
     """What the server says of itself, and before that the clock, as the answer has the time."""
-    wall = case.clock.wall()
     trouble: PairletError | None = None
     issuer, way = case.config.text("oauth.issuer"), case.issuer_way()
     if way is None or way.is_open:
@@ -43,8 +45,8 @@ async def look_at_metadata(case: Case, report: Report) -> None:
             trouble = TransportError(f"the server's metadata does not come within {LIMIT_S:g} s")
         except PairletError as error:
             trouble = error
-    host = "the server" if way is None else way.place.host
-    report.put(judge_clock(case.ahead_s(), wall.state != UNSET, wall.state == SYNCED, host))
+    if issuer:
+        look_at_clock(case, report)
     if way is not None and not way.is_open:
         report.add("metadata", SKIPPED, way.why())
         return
@@ -54,6 +56,14 @@ async def look_at_metadata(case: Case, report: Report) -> None:
         case.members = case.last_answer()
     assert case.metadata is not None
     _judge_metadata(case, case.metadata, report)
+
+
+def look_at_clock(case: Case, report: Report) -> None:
+    """This machine's clock beside that of the server, if that was heard. Without an issuer, whose metadata is
+    asked for, the client's request is the first to have an answer."""
+    wall, way = case.wall, case.issuer_way() or case.way_to(case.config.text("oauth.token_endpoint"))
+    host = "the server" if way is None else way.place.host
+    report.put(judge_clock(case.ahead_s(), wall.state != UNSET, wall.state == SYNCED, host))
 
 
 def _judge_metadata(case: Case, metadata: ServerMetadata, report: Report) -> None:
@@ -179,7 +189,11 @@ def _judge_token(case: Case, token: Token) -> Finding:
         advice = "Add offline_access to oauth.scope, or have the server issue refresh tokens to this client."
         return Finding("pairing", WARN, f"{life}, and there is no refresh token: then it is over", advice)
     renewed = "renewed by itself" if renews else "never renewed"
-    return Finding("pairing", OK, f"{life}, {renewed}; scope {token.scope or 'not told'}")
+    return Finding("pairing", OK, f"{life}, {renewed}; scope {_scope(token.scope)}")
+
+
+def _scope(scope: str | None) -> str:
+    return clean(scope or "not told", _LONGEST_SCOPE)
 
 
 async def _introspect(case: Case, report: Report) -> None:
@@ -203,8 +217,7 @@ async def _introspect(case: Case, report: Report) -> None:
         words = f"the token is active, and another client's: {said.client_id}"
         report.add("introspection", WARN, words, "Check oauth.client_id, and pair the device anew.")
     elif said.active:
-        scope = said.scope or "not told"
-        report.add("introspection", OK, f"the server calls the token active; scope {scope}")
+        report.add("introspection", OK, f"the server calls the token active; scope {_scope(said.scope)}")
     elif case.keeper is not None and not case.keeper.is_usable():
         report.add("introspection", OK, "the token has ended, says the server as well")
     else:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -200,15 +201,25 @@ def test_a_damaged_token_stays_where_it_is(trusting: Doctor, server: HttpsServer
     assert sorted(os.listdir(trusting.state)) == before
 
 
-def test_an_agent_that_does_not_answer(trusting: Doctor, server: HttpsServer) -> None:
+def test_an_agent_that_does_not_answer(
+    trusting: Doctor, server: HttpsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trusting.pair(server.url(""))
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(trusting.state / ".agent.sock"))
         listening.listen()
         # It hangs up on whoever asks, and is there all the same.
-        threading.Thread(target=lambda: listening.accept()[0].close(), daemon=True).start()
+        threading.Thread(
+            target=lambda: [listening.accept()[0].close() for _ in range(4)], daemon=True
+        ).start()
         assert trusting("--issuer", server.url("")) == 0
-    assert trusting.results("agent") == ["warn"] and "does not answer" in trusting.said("agent")
+        assert trusting.results("agent") == ["warn"] and "does not answer" in trusting.said("agent")
+        assert trusting.results("store") == ["ok"]
+        # Root may ask beside a service whose folder is another user's.
+        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+        assert trusting("--issuer", server.url("")) == 0
+    assert trusting.results("store") == ["warn"] and "another user" in trusting.said("store")
+    assert trusting.results("pairing") == ["skipped"]
 
 
 def test_the_serial_port_is_looked_for_and_not_opened(doctor: Doctor) -> None:
@@ -316,6 +327,33 @@ def test_nobody_there(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
     assert doctor.results("tcp") == doctor.results("tls") == doctor.results("metadata") == ["skipped"]
 
 
+def test_a_name_server_that_is_silent(
+    doctor: Doctor, impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_arguments, **_more: over.wait(60))
+    assert doctor("--issuer", "https://auth.example") == 5
+    over.set()
+    assert "no name server answers for auth.example" in doctor.said("dns")
+
+
+def test_one_address_of_two_that_swallows_packets(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def reach(address: Any) -> float | str:
+        return places._SILENT if address[1][0] == "2001:db8::1" else 4.0
+
+    found = [(socket.AF_INET6, ("2001:db8::1", 443, 0, 0)), (socket.AF_INET, ("192.0.2.1", 443))]
+    monkeypatch.setattr(places, "_resolve", lambda place: found)
+    monkeypatch.setattr(places, "_reach", reach)
+    way = places.Way(places.Place("auth.example", 443, True, None))
+
+    async def tried() -> list[places.Finding]:
+        return [await way.look_up(), await way.connect()]
+
+    named, reached = asyncio.run(tried())
+    assert named.words == "auth.example is 2001:db8::1, 192.0.2.1"
+    assert reached.result == "warn" and "2001:db8::1 is silent" in reached.words
+
+
 def test_what_a_proxy_leads_to_is_not_tried_directly(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
     with closed_port() as port:
         monkeypatch.setenv("HTTPS_PROXY", f"http://grace:hopper@127.0.0.1:{port}")
@@ -335,6 +373,16 @@ def test_a_server_whose_clock_is_another(trusting: Doctor, server: HttpsServer) 
     # An answer that was stored on the way says for how long.
     server.script[where] = document(server.url(""), date=time.time() - 3600, age=3600)
     assert trusting("--issuer", server.url("")) == 0 and trusting.results("clock") == ["ok"]
+
+
+def test_endpoints_alone(trusting: Doctor, server: HttpsServer) -> None:
+    date = formatdate(time.time() + 60, usegmt=True)
+    server.script["/token"] = answer(400, [*JSON, ("date", date)], b'{"error": "invalid_grant"}')
+    for name, place in (("token", "/token"), ("device_authorization", "/device")):
+        trusting.options += ["--set", f"oauth.{name}_endpoint={server.url(place)}"]
+    assert trusting() == 0
+    assert trusting.results("client") == trusting.results("metadata") == ["ok"]
+    assert "60 s behind" in trusting.said("clock") and len(server.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -371,7 +419,8 @@ def test_a_server_that_says_nothing(trusting: Doctor, server: HttpsServer, impat
         ("invalid_client", "fail", "does not take the client tv"),
         ("unauthorized_client", "fail", "does not allow it the grant device_code"),
         ("unsupported_grant_type", "fail", "has no grant device_code"),
-        ("invalid_request", "warn", "answers invalid_request"),
+        ("invalid_target", "warn", "answers invalid_target"),
+        ("device_not_found", "skipped", "leaves open whether it knows the client tv"),
     ],
 )
 def test_what_an_answer_says_of_the_client(code: str, result: str, words: str) -> None:
@@ -495,6 +544,12 @@ def test_for_people_a_line_each_and_homes_are_nobody_s(
     assert any("-> Nothing listens at that port" in line for line in lines)
     assert any("~/state is not there yet" in line for line in lines)
     assert str(tmp_path) not in "\n".join(lines)
+
+
+def test_every_check_is_in_the_readme_and_no_other() -> None:
+    text = (Path(__file__).parents[3] / "agent/README.md").read_text()
+    table = text.split("| check | looks at |")[1].split("\n\n")[0].splitlines()[2:]
+    assert re.findall(r"`(\w+)`", " ".join(row.split("|")[1] for row in table)) == list(CHECKS)
 
 
 def test_the_readme_shows_what_is_printed(

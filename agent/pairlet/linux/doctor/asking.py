@@ -8,7 +8,7 @@ from ...core.client import Client
 from ...core.errors import OAuthError, ProtocolError
 from ...core.http import Request, Response
 from ...core.metadata import DEVICE_CODE, ServerMetadata
-from .report import FAIL, OK, WARN, Finding, failure
+from .report import FAIL, OK, SKIPPED, WARN, Finding, failure
 
 if TYPE_CHECKING:
     from ...core.form import Pairs
@@ -109,7 +109,10 @@ def judge_client(response: Response, client: Client, grant: str) -> Finding:
     if words:
         words = words.format(who=who, grant=grant)
         return Finding("client", FAIL, f"{words}: {said}", error.advice, error.exit_code)
-    return Finding("client", WARN, f"to a code that nobody issued the server answers {said}", error.advice)
+    words = f"to a code that nobody issued the server answers {said}"
+    if error.error.startswith("invalid_"):
+        return Finding("client", WARN, words, error.advice)
+    return Finding("client", SKIPPED, f"{words}, which leaves open whether it knows {who}")
 
 
 _REFUSALS = {
