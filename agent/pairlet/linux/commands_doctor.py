@@ -11,7 +11,7 @@ from .commands_doctor_broker import look_at_backlog, look_at_broker, look_at_sen
 from .commands_doctor_case import Case
 from .commands_doctor_server import look_at_client, look_at_clock, look_at_metadata, look_at_token
 from .doctor.places import LIMIT_S, Way
-from .doctor.reading import ReadOnlyStore, look_at_folder
+from .doctor.reading import ReadOnlyStore, is_of_another, look_at_folder
 from .doctor.report import OK, SKIPPED, WARN, Finding, Report, failure
 from .doctor.screen import look_at_display
 from .health.asking import ask
@@ -78,16 +78,15 @@ def _stored(case: Case) -> Iterable[Finding]:
         case.live = {}
     agent = _agent(case)
     try:
-        store = ReadOnlyStore(case.folder)
+        store = case.store = ReadOnlyStore(case.folder)
         store.try_out()
         needed = case.config.integer("telemetry.buffer_bytes") if case.has_broker else 0
         room, advice = look_at_folder(case.folder, needed + _LEAST_ROOM)
     except StoreError as error:
-        if case.live is None:
+        if case.live is None or not is_of_another(case.folder):
             return failure("store", error), agent
         # Root may ask a service whose folder is another user's.
         return Finding("store", WARN, f"{error}; its agent is at work", error.advice), agent
-    case.store = store
     state = "is this user's alone" if store.is_there else "is not there yet: pairing makes it"
     return Finding("store", WARN if advice else OK, f"{case.folder} {state}; {room}", advice), agent
 

@@ -64,6 +64,14 @@ class ReadOnlyStore:
         """There is nothing to give back."""
 
 
+def is_of_another(folder: Path) -> bool:
+    """Whether it belongs to another user."""
+    try:
+        return os.stat(folder).st_uid != os.geteuid()
+    except OSError:
+        return False
+
+
 def look_at_folder(folder: Path, needed: int) -> tuple[str, str]:
     """What there is to say of the room for a state folder, and what to do about it, "" for nothing.
 
