@@ -94,6 +94,11 @@ def test_pair_and_unpair(site: Site, server: RunningServer, method: str, tmp_pat
         walk(code["verification_uri"], code["user_code"], "ada", "correct horse", ca_file=site.ca_file)
         agent.wait_for("paired")
         assert agent.end() == 0
+    if method == "tls_client_auth":
+        # It shows its certificate as well, and sees that the endpoints for that are at another port.
+        examined = run("doctor", *options).stdout
+        assert examined.count("\nok       tls") == 2 and "\nok       client" in examined, examined
+        assert "\nok       introspection" in examined, examined
     assert run("unpair", *options).returncode == 0
     told = [event for event in server.server.events if event.client_id == method]
     assert [told[0].endpoint, told[-1].endpoint] == ["device_authorization", "revocation"]
