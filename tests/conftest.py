@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "firmware"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever is given more time than others comes first: begun last, it would keep one worker at it alone."""
+    """What is given more time than others comes first: begun last, it would keep one worker at it alone."""
     items.sort(key=_patience, reverse=True)
 
 
