@@ -106,6 +106,8 @@ def _add_authserver(parser: argparse.ArgumentParser) -> None:
     rules.add_argument("--no-rotate", action="store_true", help="keep the refresh token when it is used")
     rules.add_argument("--grace", type=seconds, default=0.0, metavar="S",
                        help="how long the previous refresh token still works (default 0)")  # fmt: skip
+    rules.add_argument("--no-dpop", action="store_true", help="bind no tokens to keys (RFC 9449)")
+    rules.add_argument("--dpop-nonce", action="store_true", help="take no proof without a nonce")
     rules.add_argument("--like", metavar="PROVIDER",
                        help="in the manners of a provider: its name, or its profile's file")  # fmt: skip
     rules.add_argument("--database", default=":memory:", metavar="FILE", help="remember everything there")
@@ -239,6 +241,8 @@ def _settings(options: argparse.Namespace, port: int) -> tuple[Any, str]:
         refresh_token_lifetime_s=options.refresh_lifetime,
         rotate=not options.no_rotate,
         refresh_grace_s=options.grace,
+        dpop=not options.no_dpop,
+        dpop_nonce=options.dpop_nonce,
         database=options.database,
     )
     return settings, made_up

@@ -7,6 +7,7 @@ from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant as AuthlibAutho
 from authlib.oauth2.rfc7636 import CodeChallenge
 
 from .authorization_codes import AuthorizationCode
+from .database import fingerprint
 from .endpoints import read_device
 from .grants import check_grant_type, check_resource, check_scope
 from .oauth import FormRequest
@@ -47,11 +48,17 @@ class AuthorizationCodeGrant(AuthlibAuthorizationCodeGrant):  # type: ignore[mis
             code, request.client.client_id, request.payload.redirect_uri, request.scope, request.user,
             request.form["code_challenge"], self.server.clock(),
         )  # fmt: skip
+        if request.form.get("dpop_jkt"):
+            self.server.bindings.bind("code " + fingerprint(code), request.form["dpop_jkt"])
 
     def validate_token_request(self) -> Any:
         """Authlib's checks, after ours of the resource."""
         check_resource(self.request, self.server.settings)
-        return super().validate_token_request()
+        found = super().validate_token_request()
+        name = "code " + self.request.authorization_code.code_hash
+        if not self.server.bindings.permits(name, self.request.thumbprint):
+            raise InvalidGrantError("This code is bound to a key, which the request does not prove.")
+        return found
 
     def query_authorization_code(self, code: str, client: Client) -> AuthorizationCode | None:
         """A code that is still good for `client`. One that was used already ends what was issued for it

@@ -11,7 +11,7 @@ from authlib.oauth2.rfc7662 import IntrospectionEndpoint as AuthlibIntrospection
 from authlib.oauth2.rfc8628 import DeviceAuthorizationEndpoint as AuthlibDeviceAuthorizationEndpoint
 
 from .grants import check_grant_type, check_resource, check_scope
-from .oauth import FormRequest, OAuthServer
+from .oauth import FormRequest, OAuthServer, token_type
 from .pairings import RefreshToken
 from .settings import ALL_METHODS, CONFIDENTIAL_METHODS, DEVICE_CODE, Client
 
@@ -167,7 +167,7 @@ class IntrospectionEndpoint(_TokenLookup, AuthlibIntrospectionEndpoint):  # type
         active = self.server.clock() < claims["exp"] and self.server.pairings.access_token_is_active(
             claims["jti"]
         )
-        return {"active": True, "token_type": "Bearer", **claims} if active else {"active": False}
+        return {"active": True, "token_type": token_type(claims), **claims} if active else {"active": False}
 
     def _refresh_token_payload(self, token: RefreshToken) -> dict[str, Any]:
         pairing = token.pairing

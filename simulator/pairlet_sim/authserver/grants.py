@@ -120,6 +120,8 @@ class RefreshTokenGrant(AuthlibRefreshTokenGrant):  # type: ignore[misc]
             raise InvalidGrantError("This refresh_token was never issued to this client.")
         if found.pairing.revoked_at is not None:
             raise InvalidGrantError("The pairing of this refresh_token has been revoked.")
+        if not self.server.bindings.permits("pairing " + found.pairing.id, self.request.thumbprint):
+            raise InvalidGrantError("This refresh_token is bound to a key, which the request does not prove.")
         if found.pairing.subject not in self.server.people:
             raise InvalidGrantError("The person who approved this device is gone.")
         if found.superseded_at is not None and not self.server.pairings.may_repeat(

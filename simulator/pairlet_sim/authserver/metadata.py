@@ -5,6 +5,7 @@ from typing import Any
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 
 from .assertions import ALGORITHMS
+from .proofs import ALGORITHMS as PROOF_ALGORITHMS
 from .settings import ALL_METHODS, CERTIFICATE_METHODS, CONFIDENTIAL_METHODS, GRANT_TYPES, Settings
 
 
@@ -27,6 +28,8 @@ def metadata(settings: Settings) -> dict[str, Any]:
     }
     if not document["scopes_supported"]:
         del document["scopes_supported"]
+    if settings.dpop:
+        document["dpop_signing_alg_values_supported"] = list(PROOF_ALGORITHMS)
     if settings.mutual_tls is not None:
         document["mtls_endpoint_aliases"] = _form_endpoints(settings.mutual_tls.rstrip("/"))
     AuthorizationServerMetadata(document).validate()

@@ -12,6 +12,7 @@ from authlib.common.security import generate_token
 from authlib.oauth2.rfc6749 import (
     AuthorizationServer,
     InvalidRequestError,
+    OAuth2Error,
     OAuth2Payload,
     OAuth2Request,
     UnsupportedGrantTypeError,
@@ -28,7 +29,8 @@ from .device_codes import DeviceCodes
 from .form import Form
 from .keys import SigningKey
 from .pairings import Consent, Pairings
-from .settings import Client, Settings
+from .proofs import Bindings, Proofs
+from .settings import NONE, Client, Settings
 
 
 class FormPayload(OAuth2Payload):  # type: ignore[misc]
@@ -53,6 +55,8 @@ class FormRequest(OAuth2Request):  # type: ignore[misc]
 
     # Under which pairing tokens were issued, once they are.
     pairing_id: str | None = None
+    # The key that has proven to have sent it (RFC 9449), None: none has.
+    thumbprint: str | None = None
 
     def __init__(self, uri: str, headers: Headers, form: Form, certificate: str | None = None):
         super().__init__("POST", uri, headers=headers)
@@ -122,6 +126,11 @@ class ResponseTypeRefused(UnsupportedResponseTypeError):  # type: ignore[misc]
         self.description = f"{implicit if asks_for_token else 'Use'} response_type=code with PKCE."
 
 
+def token_type(claims: dict[str, Any]) -> str:
+    """Of an access token, by its claims."""
+    return "DPoP" if "jkt" in claims.get("cnf", {}) else "Bearer"
+
+
 class OAuthServer(AuthorizationServer):  # type: ignore[misc]
     """The grants' view of the server: who a client is, what a token is made of, where it is kept."""
 
@@ -135,6 +144,9 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]
         self.pairings = Pairings(database)
         self.authorization_codes = AuthorizationCodes(database)
         self.assertions = Assertions(settings, clock, database)
+        self.proofs = Proofs(clock, database, needs_nonce=settings.dpop_nonce)
+        self.bindings = Bindings(database)
+        self._thumbprint: str | None = None
         self.clients = {client.client_id: client for client in settings.clients}
         self.people = {person.sub: person for person in settings.people}
         self.register_token_generator("default", self._make_token)
@@ -162,6 +174,22 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]
     def create_oauth2_request(self, request: FormRequest) -> FormRequest:
         """Ours is one already."""
         return request
+
+    def create_token_response(self, request: FormRequest) -> OAuthResponse:
+        """Authlib's, once it is known by which key the request was sent (RFC 9449 section 5)."""
+        settings = self.settings
+        addresses = [base.rstrip("/") + "/token" for base in (settings.issuer, settings.mutual_tls) if base]
+        proofs = request.headers.getlist("dpop") if settings.dpop else []
+        response: OAuthResponse
+        try:
+            # Before anything else is looked at: who is told to come again with a nonce has not polled yet.
+            self._thumbprint = request.thumbprint = self.proofs.judge(proofs, "POST", addresses)
+            response = super().create_token_response(request)
+        except OAuth2Error as error:
+            response = self.handle_error_response(request, error)
+        if proofs and settings.dpop_nonce:
+            response.headers["DPoP-Nonce"] = self.proofs.nonce()
+        return response
 
     def get_token_grant(self, request: FormRequest) -> Any:
         """The grant for `request`. Raises GrantTypeRefused."""
@@ -210,9 +238,11 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]
         }
         if device_id:
             claims["device_id"] = device_id
+        if self._thumbprint:
+            claims["cnf"] = {"jkt": self._thumbprint}  # RFC 9449 section 6.1
         token = {
             "access_token": self.key.sign(claims),
-            "token_type": "Bearer",
+            "token_type": token_type(claims),
             "expires_in": lifetime_s,
             "scope": granted,
         }
@@ -228,6 +258,9 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]
         if pairing is None and request.user is not None:
             pairing = self.pairings.create(request.client.client_id, request.user, token["scope"], now)
         request.pairing_id = pairing_id = pairing.id if pairing else None
+        if pairing_id and request.thumbprint and request.auth_method == NONE:
+            # Nothing else would keep a refresh token from a thief (RFC 9449 section 5).
+            self.bindings.bind("pairing " + pairing_id, request.thumbprint)
         self.pairings.add_access_token(token.claims["jti"], pairing_id, token.claims["exp"], now)
         if "refresh_token" in token and pairing_id is not None:
             self.pairings.add_refresh_token(

@@ -190,6 +190,8 @@ class Settings:
     `device_scopes` are what the token of a device with a device_id gets on top of what it asked for, with
     `{device_id}` filled in: for resource servers that read in the scope what a device may touch.
     `mutual_tls`, like the issuer, is where the same server takes clients' certificates (RFC 8705 section 5).
+    `dpop`: whether tokens are bound to the key of whoever sends a proof (RFC 9449), `dpop_nonce`: whether a
+    proof has to hold a nonce of this server.
     `attempts_allowed` wrong codes or passwords per account and per address within `attempts_window_s`.
     Raises SettingsError.
     """
@@ -211,6 +213,8 @@ class Settings:
     database: str = ":memory:"
     device_scopes: tuple[str, ...] = ()
     mutual_tls: str | None = None
+    dpop: bool = True
+    dpop_nonce: bool = False
     scope_descriptions: dict[str, str] = field(default_factory=lambda: dict(SCOPE_DESCRIPTIONS))
 
     def __post_init__(self) -> None:

@@ -72,6 +72,9 @@ class TokenVerifier:
         audiences = audience if isinstance(audience, list) else [audience]
         if settings.audience not in audiences:
             raise TokenRefused("the token is for another audience")
+        if claims.get("cnf"):
+            # RFC 7800 section 3: of use only to whoever proves to have the key, for which MQTT has no way.
+            raise TokenRefused("the token is bound to a key, which can't be proven here")
         now = settings.now()
         if _numeric_date(claims, "exp") <= now:
             raise TokenRefused("the token has expired")

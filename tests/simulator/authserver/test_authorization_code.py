@@ -9,6 +9,7 @@ import pytest
 import requests
 from pairlet_sim.authserver import Client, SettingsError
 from pairlet_sim.person import Page
+from support.proofs import new_key, proof
 
 VERIFIER = "v" * 43
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
@@ -240,3 +241,18 @@ def test_a_registered_https_address_is_compared_to_the_letter():
     assert client.check_redirect_uri("http://[::1]:80/cb?x=1")
     for other in ("https://app.example:444/cb", "https://app.example/cb/", "http://127.0.0.1/cb?x=1"):
         assert not client.check_redirect_uri(other)
+
+
+def test_a_code_is_bound_to_a_key_by_dpop_jkt(site: Any, error: Any) -> None:
+    """RFC 9449 section 10."""
+    key, browser = new_key(), Browser(site)
+    form = {"grant_type": "authorization_code", "client_id": "tv", "redirect_uri": REDIRECT}
+
+    def ask(prover: Any) -> requests.Response:
+        code = browser.authorize(dpop_jkt=key.thumbprint())["code"]
+        headers = {"DPoP": proof(prover, site.base + "/token", site.clock())} if prover else {}
+        return site.post("/token", form | {"code": code, "code_verifier": VERIFIER}, headers=headers)
+
+    for prover in (None, new_key()):
+        error(ask(prover), "invalid_grant")
+    assert ask(key).json()["token_type"] == "DPoP"
