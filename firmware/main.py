@@ -91,6 +91,8 @@ def check(tables: "Table") -> Settings:
             "a board has no browser to sign in with, and keeps no client secret",
             "Leave oauth.grant out: a board gets its token with a code that it shows.",
         )
+    if settings.flag("oauth.dpop"):
+        raise ConfigError("a board can't make the proofs of oauth.dpop", "Leave it out.")
     if settings.text("oauth.provider"):
         raise ConfigError(
             "a board reads no profiles of providers",

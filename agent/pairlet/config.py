@@ -48,6 +48,7 @@ SETTINGS = {
     "oauth.client_certificate_file": Setting(TEXT, None, "PEM"),
     "oauth.token_endpoint_auth_signing_alg": Setting(TEXT, None, "such as ES256"),
     "oauth.assertion_audience": Setting(TEXT, None, "the issuer unless set"),
+    "oauth.dpop": Setting(FLAG, False, "bind tokens to a key of this device (RFC 9449)"),
     "oauth.grant": Setting(TEXT, "device_code", "how the device gets its token"),
     "oauth.scope": Setting(TEXT, "", "what to ask for, separated by spaces"),
     "oauth.resource": Setting(RESOURCES, None, "what the token is for (RFC 8707)"),

@@ -90,6 +90,9 @@ def _begin(
     since = 0 if wall.state == UNSET else wall.seconds
     seed = keeper.entropy.random_bytes(4)
     grant = RefreshGrant(metadata, client, kept, parameters=keeper.parameters, since=since, seed=seed)
+    if client.key is not None:
+        # Without it no request can leave, and none may be noted.
+        client.key.thumbprint()
     # Also when the note is there already: whether the disk will take an answer shows only so.
     keeper.keep(grant.kept)
     if grant.lost:

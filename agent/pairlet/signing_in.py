@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .core.token import Token
     from .drive import Trouble
     from .pairing import Keep
+    from .parameters import PairList
     from .ports import Browser, Visit
 
 _LOOK_MS = 1000
@@ -74,13 +75,20 @@ async def _lead(agent: "Agent", browser: "Browser", trouble: "Trouble", keep: "K
             redirect_uri,
             ports.entropy.random_bytes(RANDOM_BYTES),
             scope=agent.config.text("oauth.scope"),
-            extra=of_first_request(agent.config, agent.device),
+            extra=_first_parameters(agent),
             parameters=agent.keeper.parameters,
             expires_at=ports.clock.now() + agent.config.integer("pairing.timeout"),
         )
         return await SigningIn(grant, redirect_uri, agent, browser, keep).run()
     finally:
         await browser.close()
+
+
+def _first_parameters(agent: "Agent") -> "PairList":
+    """With the key that the code is to be bound to: it is of no use with another (RFC 9449 section 10)."""
+    pairs = of_first_request(agent.config, agent.device)
+    key = agent.client.key
+    return pairs if key is None else pairs + [("dpop_jkt", key.thumbprint())]
 
 
 class SigningIn:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     # What is to be revoked and whose it is: token, token_type_hint, issuer (or token endpoint), client_id.
     Note = dict[str, object]
 
+# The store's name for the key that tokens are bound to; a revocation needs no proof of it.
+DPOP_KEY = "dpop-key"
 _LONGEST_PAUSE_MS = 3600000
 _DAY_MS = 86400000
 
@@ -49,6 +51,8 @@ async def forget_grant(agent: "Agent") -> "tuple[Note | None, Note | None]":
             except StoreError as error:
                 tell_error(agent.emit, error)  # no room: then it is now or never
             keeper.forget("asked")
+        # With the token, under the same lock: whoever pairs next makes a key of its own.
+        agent.ports.store.delete(DPOP_KEY)
     forget(agent.ports.store)
     return older, note
 

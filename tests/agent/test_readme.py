@@ -50,6 +50,17 @@ def test_every_task_is_there_with_its_grace():
     }
 
 
+def test_item_57_what_the_device_grant_can_t_protect_against_is_told():
+    section = (
+        README.read_text()
+        .split("### What the device grant can and can't protect against\n")[1]
+        .split("\n#")[0]
+    )
+    for words in ("section 5.4", "in front of them", "device_name", "pairing.codes", "`scope`", "Same device",
+                  "bound tokens", "mutual TLS", "pairing.start"):  # fmt: skip
+        assert words in section, words
+
+
 def written_settings():
     """What pairlet.toml in the top README sets, in comments as well."""
     block = (README.parents[1] / "README.md").read_text().split("```toml\n")[1].split("\n```")[0]

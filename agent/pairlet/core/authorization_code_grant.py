@@ -178,7 +178,12 @@ class AuthorizationCodeGrant(Machine):
 
     def _receive_token(self, answer: Answer) -> None:
         try:
-            self.token = Token.from_answer(answer.members, self._sent_at, scope=self._scope)
+            self.token = Token.from_answer(
+                answer.members,
+                self._sent_at,
+                scope=self._scope,
+                token_type=self._client.token_type,
+            )
         except ProtocolError as error:
             self._end("error", error)
             return

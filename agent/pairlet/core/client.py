@@ -6,10 +6,20 @@ from . import form
 from .errors import ConfigError
 from .http import FORM, JSON, Request
 from .secret import Secret
+from .token import BEARER, DPOP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from .form import Pairs
+
+    class Key(Protocol):
+        """A key pair that tokens are bound to."""
+
+        def thumbprint(self) -> str:
+            """By what it is known (RFC 7638): what authorization requests say as dpop_jkt."""
+
 
 NONE = "none"
 BASIC = "client_secret_basic"
@@ -24,6 +34,9 @@ class Client:
     expects of a device), "client_secret_basic" (the default with a secret) or "client_secret_post".
     Raises ConfigError when they don't fit together.
     """
+
+    # What its tokens are bound to (RFC 9449); None: they are Bearer tokens.
+    key: "Key | None" = None
 
     def __init__(
         self, client_id: str, client_secret: "Secret | None" = None, client_auth: "str | None" = None
@@ -42,6 +55,11 @@ class Client:
         self.client_id = client_id
         self.client_auth = client_auth
         self._client_secret = client_secret
+
+    @property
+    def token_type(self) -> str:
+        """The type of tokens that it asks for."""
+        return BEARER if self.key is None else DPOP
 
     @property
     def secrets(self) -> "list[Secret]":

@@ -106,7 +106,12 @@ class ClientCredentialsGrant(Machine):
             members = answer.members.copy()
             members.pop("refresh_token", None)
             try:
-                self.token = Token.from_answer(members, self._sent_at, scope=self._scope)
+                self.token = Token.from_answer(
+                    members,
+                    self._sent_at,
+                    scope=self._scope,
+                    token_type=self._client.token_type,
+                )
                 self.step("token")
                 return
             except ProtocolError as failure:

@@ -142,7 +142,7 @@ class DeviceGrant(Machine):
         extra: "list[tuple[str, str | None]] | None" = None,
         parameters: "Pairs" = (),
         seed: bytes = b"",
-        insecure_http: bool = False
+        insecure_http: bool = False,
     ):
         super().__init__(READY)
         self._device_authorization_endpoint = metadata.require("device_authorization_endpoint")
@@ -241,7 +241,12 @@ class DeviceGrant(Machine):
             self._meet_fault(fault, answer.retry_after_ms, now)
             return
         try:
-            self.token = Token.from_answer(answer.members, self._sent_at, scope=self._scope)
+            self.token = Token.from_answer(
+                answer.members,
+                self._sent_at,
+                scope=self._scope,
+                token_type=self._client.token_type,
+            )
         except ProtocolError as error:
             self._end("error", error)
             return

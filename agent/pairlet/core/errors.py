@@ -93,7 +93,7 @@ class OAuthError(PairletError):
         error: str,
         error_description: "str | None" = None,
         advice: "str | None" = None,
-        message: "str | None" = None
+        message: "str | None" = None,
     ):
         if message is None:
             message = "the authorization server answered " + error
@@ -161,6 +161,8 @@ def _advice_on(error: str) -> str:
         return "Pair the device again: pairlet pair."
     if error == "invalid_scope":
         return "Ask for less in oauth.scope."
+    if error == "invalid_dpop_proof":
+        return "Check this device's clock, and that the server takes ES256 for DPoP."
     if error == "unauthorized_client":
         return "Allow this client the device authorization grant at the server."
     if error == "unsupported_grant_type":

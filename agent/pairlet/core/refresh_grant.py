@@ -3,12 +3,12 @@
 from .answer import ERROR, FAULT, SUCCESS, read_answer
 from .backoff import Backoff
 from .client import Client
-from .errors import PairletError, ProtocolError
+from .errors import ConfigError, PairletError, ProtocolError
 from .http import Response
 from .json_object import secret_member
 from .machine import Machine, Send, Wait
 from .metadata import ServerMetadata
-from .token import Kept, Token
+from .token import BEARER, Kept, Token
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,6 +64,12 @@ class RefreshGrant(Machine):
         super().__init__(READY)
         if kept.token.refresh_token is None:
             raise ProtocolError("the server gave no refresh token", "Pair the device again: pairlet pair.")
+        if kept.token.token_type != BEARER and client.key is None:
+            # Without a proof the server would take it for stolen, and might end the pairing for that.
+            raise ConfigError(
+                "the stored token is bound to a key (DPoP), and oauth.dpop is not set",
+                "Set oauth.dpop = true as it was, or un-pair first: pairlet unpair.",
+            )
         self._token_endpoint = metadata.require("token_endpoint")
         self._client = client
         self._parameters = parameters
@@ -123,7 +129,9 @@ class RefreshGrant(Machine):
     def _receive_token(self, members: "dict[str, object]") -> None:
         sent = self._token.refresh_token
         try:
-            token = Token.from_answer(members, self._sent_at, previous=self._token)
+            token = Token.from_answer(
+                members, self._sent_at, previous=self._token, token_type=self._client.token_type
+            )
         except ProtocolError as error:
             self._receive_unusable(members, error)
             return

@@ -7,6 +7,9 @@ from .secret import Secret
 from .text import clean
 
 TEN_YEARS_S = 315360000
+# token_type: good for whoever holds it (RFC 6750), or only with proofs of a key (RFC 9449).
+BEARER = "Bearer"
+DPOP = "DPoP"
 _LEAST_APART_MS = 2000
 
 # What has to be on the disk of a pairing. `token`: the current one. `previous`: the refresh token that
@@ -21,6 +24,7 @@ class Token:
     access_token, refresh_token: Secret (refresh_token may be None). scope: as granted, "" if unknown.
     expires_in: lifetime in seconds, or None if the server did not say.
     expires_at: ms on the machine clock of this start, or None when it has no known end.
+    token_type: BEARER or DPOP.
     """
 
     def __init__(
@@ -31,21 +35,29 @@ class Token:
         expires_at: "int | None" = None,
         refresh_token: "Secret | None" = None,
         scope: str = "",
+        token_type: str = BEARER,
     ):
         self.access_token = access_token
         self.expires_in = expires_in
         self.expires_at = expires_at
         self.refresh_token = refresh_token
         self.scope = scope
+        self.token_type = token_type
 
     @staticmethod
     def from_answer(
-        members: "dict[str, object]", now: int, *, scope: str = "", previous: "Token | None" = None
+        members: "dict[str, object]",
+        now: int,
+        *,
+        scope: str = "",
+        previous: "Token | None" = None,
+        token_type: str = BEARER,
     ) -> "Token":
         """Read a token endpoint's success.
 
         `scope`: what was asked for; it holds when the answer names none (section 5.1). `previous`: the
         token that was refreshed; its refresh token stays good when the answer brings none (section 6).
+        `token_type`: the one that was asked for.
         Raises ProtocolError without an access token, or with a type we can't use (section 7.1).
         """
         from .json_object import seconds_member, secret_member  # a board forgets it in between
@@ -53,13 +65,9 @@ class Token:
         access_token = secret_member(members, "access_token")
         if access_token is None:
             raise ProtocolError("the answer has no access_token")
-        token_type = members.get("token_type")
-        if not isinstance(token_type, str) or token_type.lower() != "bearer":
-            said = f"'{clean(token_type, 40)}'" if isinstance(token_type, str) else "not named"
-            raise ProtocolError(
-                f"the token's type is {said}; only Bearer tokens can be used",
-                "Let the server issue Bearer tokens (RFC 6750) to this client.",
-            )
+        said = members.get("token_type")
+        if not isinstance(said, str) or said.lower() != token_type.lower():
+            raise _unusable(said, token_type)
         refresh_token = secret_member(members, "refresh_token")
         if previous is not None:
             refresh_token = refresh_token or previous.refresh_token
@@ -71,6 +79,7 @@ class Token:
             expires_at=None if expires_in is None else now + 1000 * expires_in,
             refresh_token=refresh_token,
             scope=_scope_member(members) or scope,
+            token_type=token_type,
         )
 
     def is_same(self, other: "Token | None") -> bool:
@@ -109,6 +118,7 @@ class Token:
             expires_at=self.expires_at,
             refresh_token=refresh_token,
             scope=self.scope,
+            token_type=self.token_type,
         )
 
     def not_granted(self, scope: str) -> str:
@@ -127,6 +137,19 @@ class Token:
 
     def __repr__(self) -> str:
         return f"<Token scope={self.scope} expires_in={self.expires_in}>"
+
+
+def _unusable(said: object, token_type: str) -> ProtocolError:
+    """Another type than what was asked for. A Bearer token in the place of a bound one is refused, too:
+    whoever asked for the binding counts on it (RFC 9449 section 5)."""
+    advice = "Let the server issue Bearer tokens (RFC 6750) to this client."
+    if token_type == DPOP:
+        advice = (
+            "Let the server bind this client's tokens to its key (RFC 9449), or leave out oauth.dpop: then "
+            "they are good for whoever holds them."
+        )
+    words = f"'{clean(said, 40)}'" if isinstance(said, str) else "not named"
+    return ProtocolError(f"the token's type is {words}; only {token_type} tokens can be used", advice)
 
 
 def _scope_member(members: "dict[str, object]") -> str:

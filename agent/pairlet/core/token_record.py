@@ -10,7 +10,7 @@ from .errors import ProtocolError
 from .json_object import seconds_member, secret_member
 from .secret import Secret
 from .text import clean
-from .token import TEN_YEARS_S, Kept, Token
+from .token import BEARER, DPOP, TEN_YEARS_S, Kept, Token
 from .wall import SYNCED, UNSET, Wall
 
 TYPE_CHECKING = False
@@ -33,7 +33,7 @@ def to_record(kept: Kept, now: int, wall: Wall, boot_id: str = "") -> "Members":
     return {
         "version": _VERSION,
         "access_token": token.access_token.reveal(),
-        "token_type": "Bearer",
+        "token_type": token.token_type,
         "refresh_token": token.refresh_token.reveal() if token.refresh_token else None,
         "previous_refresh_token": kept.previous.reveal() if kept.previous else None,
         "refreshing_since": kept.refreshing_since,
@@ -68,6 +68,7 @@ def from_record(record: "Members", now: int, wall: Wall, boot_id: str = "", rene
         expires_at=_end(record, expires_in, renewable or refresh_token is not None, now, wall, boot_id),
         refresh_token=refresh_token,
         scope=clean(scope, 2000) if isinstance(scope, str) else "",
+        token_type=DPOP if record.get("token_type") == DPOP else BEARER,
     )
     return Kept(token, _previous(record), _since(record) if refresh_token else None)
 

@@ -28,10 +28,12 @@ from .output import Output
 from .store import FileStore
 
 if TYPE_CHECKING:
+    from ..core.client import Client
     from ..events import Emit
     from ..ports import Browser, Button, Display, Http, Mqtt, Store
     from ..settings import Settings
     from . import segment_files
+    from .dpop.prover import Prover
     from .log.status import StatusLine
     from .standing.standing import Standing
     from .token_agent.serving import TokenAgent
@@ -147,6 +149,26 @@ def open_http(config: Config, store: "Store", clock: SystemClock) -> "Http":
     return translated(http, config, store, clock)
 
 
+def _client(config: Config) -> "Client":
+    """Who the device is. Raises ConfigError, also where bound tokens would be of no use."""
+    if config.flag("oauth.dpop"):
+        from .commands_dpop import check_dpop
+
+        check_dpop(config)
+    return client_of(config)
+
+
+def _proving(
+    http: "Http", config: Config, store: FileStore, clock: SystemClock, client: "Client", at_once: bool
+) -> "tuple[Http, Prover | None]":
+    """`http`, and who proves that its requests come from this device; None: tokens are good by themselves."""
+    if not config.flag("oauth.dpop"):
+        return http, None
+    from .commands_dpop import with_proofs
+
+    return with_proofs(http, store, clock, client, at_once=at_once)
+
+
 class Joined:
     """An agent on this machine's edges, and the display to close behind it.
 
@@ -167,7 +189,7 @@ class Joined:
         button: "Button | None" = None,
     ):
         config, file = configured or _configured(arguments)
-        client = client_of(config)
+        client = _client(config)
         # What telemetry needs is looked at before anybody pairs for it.
         choice = check_telemetry(config, file) if shown and config.text("mqtt.url") else None
         entropy = SystemEntropy()
@@ -192,9 +214,10 @@ class Joined:
             mqtt = open_mqtt(config, device)
             self.logs = SegmentFolder(state_folder(config) / "outbox", writes=True)
         clock = SystemClock()
+        http, self.prover = _proving(open_http(config, store, clock), config, store, clock, client, shown)
         ports = Ports(
             clock=clock,
-            http=open_http(config, store, clock),
+            http=http,
             display=self.display,
             store=store,
             entropy=entropy,

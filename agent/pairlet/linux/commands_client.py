@@ -72,7 +72,7 @@ def _assertion_client(config: Config, client_id: str, client_auth: str) -> Clien
     from .client_auth.assertion import PRIVATE_KEY_JWT, AssertionClient
     from .client_auth.key import key_signer, require_extra, secret_signer
 
-    require_extra(client_auth)
+    require_extra(f"oauth.client_auth = {client_auth}")
     algorithm = config.text("oauth.token_endpoint_auth_signing_alg")
     kind = "client_key" if client_auth == PRIVATE_KEY_JWT else "client_secret"
     source = _source(config, kind)

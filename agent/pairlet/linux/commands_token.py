@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ..core.errors import ConfigError, StoreError, UnpairedError
-from ..core.token import Token
+from ..core.token import DPOP, Token
 from ..drive import Patience
 from .clock import SystemClock
 from .commands import TRIES, Joined, configuration, configuration_file, state_folder
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from ..settings import Settings
     from .token_agent.answers import Lent
 
+_BOUND = (
+    "pairlet: this token is bound to the device's key (DPoP), and of no use without it: have a program send "
+    "its requests with BearerAuth of the Python library."
+)
+
 
 async def token(arguments: argparse.Namespace, output: Output) -> int:
     """Print a valid access token."""
@@ -26,7 +31,11 @@ async def token(arguments: argparse.Namespace, output: Output) -> int:
         remaining_ms = found.remaining_ms(SystemClock().now())
         expires_in = None if remaining_ms is None else remaining_ms // 1000
         output.event(
-            "token", access_token=found.access_token.reveal(), expires_in=expires_in, scope=found.scope
+            "token",
+            access_token=found.access_token.reveal(),
+            token_type=found.token_type,
+            expires_in=expires_in,
+            scope=found.scope,
         )
     else:
         output.line(found.access_token.reveal())
@@ -59,6 +68,14 @@ async def exec_command(arguments: argparse.Namespace, output: Output) -> int:
 
 
 async def _usable_token(arguments: argparse.Namespace, output: Output) -> Token:
+    """The token; people are told if it is not good by itself."""
+    found = await _found_token(arguments, output)
+    if found.token_type == DPOP:
+        output.say(_BOUND)
+    return found
+
+
+async def _found_token(arguments: argparse.Namespace, output: Output) -> Token:
     """What the agent at work lends, if it does, else what the state folder has."""
     config = configuration(arguments, configuration_file(arguments.config))
     socket = config.text("token_agent.socket")

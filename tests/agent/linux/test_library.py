@@ -28,7 +28,7 @@ from pairlet import (
 )
 from pairlet.core.secret import Secret
 from pairlet.linux.clock import SystemClock
-from pairlet.linux.library.challenge import bearer_error
+from pairlet.linux.library.challenge import challenge_error
 from pairlet_sim.authserver import Client, Person
 from pairlet_sim.person import walk
 from support.agent_process import run
@@ -497,7 +497,7 @@ def test_the_401_is_the_answer_where_there_is_no_other_token(
     ],
 )
 def test_the_challenge_is_read_as_it_is_meant(field: str, error: str | None) -> None:
-    assert bearer_error(field) == error
+    assert challenge_error(field, "bearer") == error
 
 
 # ---- what is imported ------------------------------------------------------------------------

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 from pairlet.core.screen import PAIRED, RUNNING, STARTING, TROUBLE, Screen
+from pairlet.linux.drawing.words import OURS
 from pairlet.linux.plain_display import PlainDisplay
 from pairlet.linux.terminal import TerminalDisplay
-from support.drawn import ADDRESS, COMPLETE, code_screen
+from support.drawn import ADDRESS, COMPLETE, Drawn, code_screen
 from support.vt100 import Terminal
 
 
@@ -24,10 +25,17 @@ def plain(screens: list[Screen], encoding: str = "utf-8") -> list[str]:
 def test_plain_lines_tell_a_code_once_and_remind_each_minute() -> None:
     lines = plain([code_screen(remaining_s=left) for left in range(300, 170, -1)])
     assert lines == [
-        "Open %s and enter the code WDJB-MJHT or open %s. Valid for 5:00" % (ADDRESS, COMPLETE),
+        "Open %s and enter the code WDJB-MJHT or open %s. Valid for 5:00. %s" % (ADDRESS, COMPLETE, OURS),
         "The code WDJB-MJHT is valid for 4:00",
         "The code WDJB-MJHT is valid for 3:00",
     ]
+
+
+def test_item_57_the_code_is_for_nobody_else() -> None:
+    assert "to nobody" in OURS and plain([code_screen()])[0].endswith(OURS)
+    drawn = Drawn()
+    drawn.show(code_screen())
+    assert OURS in drawn.terminal.text()
 
 
 def test_plain_lines_tell_every_change_once() -> None:

@@ -61,7 +61,7 @@ def test_plain_lines_are_ascii_and_end_in_cr_lf() -> None:
         display.close()
         # pyserial makes the line raw: what arrives is what was written.
         assert pty.read_until(b"gr?n.\r\n").split(b"\r\n") == [
-            b"Open %s and enter the code WDJB-MJHT or open %s. Valid for 5:00"
+            b"Open %s and enter the code WDJB-MJHT or open %s. Valid for 5:00. Pass the code on to nobody."
             % (ADDRESS.encode(), COMPLETE.encode()),
             b"The code WDJB-MJHT is valid for 4:00",
             b"Running: gr?n.",

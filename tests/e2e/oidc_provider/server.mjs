@@ -16,6 +16,8 @@
  *   rotate                whether a refresh answers with a new refresh token (true)
  *   interval              seconds, put into device authorization answers; oidc-provider itself leaves the
  *                         field out, which RFC 8628 section 3.2 makes 5 seconds
+ *   dpop                  whether access tokens are bound to the key of a DPoP proof (RFC 9449), for which each
+ *                         proof needs a nonce of the server
  *   resource              a resource indicator (RFC 8707) whose access tokens are JWTs (RFC 9068)
  *   resource_by_default   that resource also for clients that do not send `resource`
  */
@@ -69,6 +71,9 @@ function configuration(settings) {
       revocation: { enabled: true },
       introspection: { enabled: true },
       clientCredentials: { enabled: true },
+      dPoP: settings.dpop
+        ? { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => true }
+        : { enabled: false },
       mTLS: mutualTls(settings.client_ca_file !== undefined),
       resourceIndicators: resourceIndicators(settings.resource, settings.resource_by_default, accessTokenTtl, scopes),
     },

@@ -116,8 +116,8 @@ _TOKENS = (
     _one(
         "believes that a token lives an hour longer",
         "core.refresh_grant",
-        "Token.from_answer(members, self._sent_at, previous=self._token)",
-        "Token.from_answer(members, self._sent_at + 3600000, previous=self._token)",
+        "members, self._sent_at, previous=self._token, token_type=self._client.token_type",
+        "members, self._sent_at + 3600000, previous=self._token, token_type=self._client.token_type",
         *_STALE,
     ),
     _one(

@@ -21,6 +21,14 @@ _TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _LIFETIME_S = 120
 
 
+class AssertedRequest(Request):
+    """A request with an assertion in it, which is good once."""
+
+    def __init__(self, request: Request, again: Callable[[], Request]):
+        super().__init__(request.method, request.url, request.headers, request.body)
+        self.again = again
+
+
 class AssertionClient(Client):
     """A client whose requests each carry an assertion of their own, good once and for two minutes.
 
@@ -57,4 +65,5 @@ class AssertionClient(Client):
             "exp": now + _LIFETIME_S,
         }
         proof = [("client_assertion_type", _TYPE), ("client_assertion", self._signer.sign(claims))]
-        return super().request(url, [*parameters, *proof])
+        request = super().request(url, [*parameters, *proof])
+        return AssertedRequest(request, lambda: self.request(url, parameters))

@@ -29,7 +29,7 @@ _RSA_BITS = 2048
 class Signer:
     """Signs claims with one key: `algorithm` is the "alg" (RFC 7518), `headers` the rest of the header."""
 
-    def __init__(self, key: Any, algorithm: str, headers: dict[str, str]):
+    def __init__(self, key: Any, algorithm: str, headers: dict[str, Any]):
         self._key = key
         self.algorithm = algorithm
         self._headers = headers
@@ -42,11 +42,11 @@ class Signer:
         return f"<Signer {self.algorithm}>"
 
 
-def require_extra(client_auth: str) -> None:
-    """ConfigError, if what signing takes is not installed."""
+def require_extra(setting: str) -> None:
+    """ConfigError, if what signing takes is not installed. `setting`: what asks for it."""
     if not _HAS_KEYS:
         raise ConfigError(
-            f"oauth.client_auth = {client_auth} needs the extra keys",
+            f"{setting} needs the extra keys",
             "Install it with: pip install 'pairlet[keys]'.",
         )
 

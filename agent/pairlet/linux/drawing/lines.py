@@ -1,7 +1,7 @@
 """Screens as plain lines, for what can't be drawn on."""
 
 from ...core.screen import CODE, Screen
-from .words import reminder, sentence, validity
+from .words import OURS, reminder, sentence, validity
 
 _REMIND_S = 60
 
@@ -19,7 +19,7 @@ class PlainLines:
         if said != self._said:
             self._said = said
             self._told_s = screen.remaining_s
-            line = said + ". " + validity(screen) if screen.kind == CODE else said
+            line = f"{said}. {validity(screen)}. {OURS}" if screen.kind == CODE else said
         elif screen.kind == CODE and self._told_s - screen.remaining_s >= _REMIND_S:
             self._told_s = screen.remaining_s
             line = reminder(screen)

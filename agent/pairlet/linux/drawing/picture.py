@@ -25,7 +25,7 @@ from .canvas import (
 )
 from .lettering import can_letter, lettering, lettering_width
 from .look import Look
-from .words import ENTER, NO_ROOM, OPEN, SCAN, body, code_of, heading, validity
+from .words import ENTER, NO_ROOM, OPEN, OURS, SCAN, body, code_of, heading, validity
 
 Line = tuple[Cell, ...]
 Block = list[Line]
@@ -164,8 +164,8 @@ def _text(screen: Screen, columns: int, plan: _Plan, *, with_address: bool) -> B
     hurry = screen.remaining_s < _LAST_MINUTE
     end: Block = [cells(validity(screen), WARN if hurry else PLAIN)]
     message = [cells(line, WARN) for line in wrap(screen.message, min(columns, _LONGEST_LINE))]
-    # The place of a message is kept free, so that the picture does not jump when one comes.
-    end += message or ([()] if plan.airy else [])
+    # The place of a message is kept, so that the picture does not jump when one comes.
+    end += message or ([cells(OURS if len(OURS) <= columns else "", FAINT)] if plan.airy else [])
     if plan.leads and plan.airy and not plan.qr_scale and not message and _can_have_qr(screen):
         end[-1:] = [cells(line, FAINT) for line in wrap(NO_ROOM, columns)]
     parts.append(end)

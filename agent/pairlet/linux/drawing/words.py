@@ -18,6 +18,8 @@ from .canvas import BAD, GOOD, STRONG, WARN, drawable
 OPEN = "On your phone or computer, open"
 ENTER = "and enter the code"
 SCAN = "or scan the QR code"
+# RFC 8628 section 5.4: a code is for whoever stands here, and has begun this.
+OURS = "Pass the code on to nobody."
 NO_ROOM = "A larger window shows a QR code, too."
 
 # kind: (heading, style, what it means for the person)

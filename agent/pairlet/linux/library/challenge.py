@@ -13,8 +13,10 @@ _PIECE = re.compile(
 _LONGEST = 8192
 
 
-def bearer_error(field: str) -> str | None:
-    """The `error` of the Bearer challenge (RFC 6750 section 3) in all WWW-Authenticate fields, with commas.
+def challenge_error(field: str, wanted: str) -> str | None:
+    """The `error` of the challenge of the scheme `wanted` in all WWW-Authenticate fields, with commas.
+
+    "bearer" is RFC 6750 section 3, "dpop" RFC 9449 section 7.1.
 
     None where there is none, and for what can't be read.
     """
@@ -25,7 +27,7 @@ def bearer_error(field: str) -> str | None:
         position = piece.end()
         if piece["scheme"]:
             scheme = piece["scheme"].lower()
-        elif scheme == "bearer" and piece["name"].lower() == "error":
+        elif scheme == wanted and piece["name"].lower() == "error":
             quoted = piece["quoted"]
             return piece["plain"] if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
     return None

@@ -70,7 +70,7 @@ class Device:
         """
         joined = self._joined(show)
         token = _wait_for(joined.agent.pair(Patience(TRIES)))
-        return seen(token, joined.agent.ports.clock.now())
+        return seen(token, joined.agent.ports.clock.now(), joined.prover)
 
     def is_paired(self) -> bool:
         """Whether there is a pairing, or a token in the device's own name. Raises StoreError, ConfigError."""
@@ -88,12 +88,12 @@ class Device:
         if not self._turn.acquire(blocking=False):
             # Somebody renews it; as long as it is good nobody else has to wait for that.
             if refused is None and self._known is not None and self._is_good(self._known):
-                return seen(self._known, self._clock.now())
+                return seen(self._known, self._clock.now(), self._prover)
             if not self._turn.acquire(timeout=_LONGEST_S):
                 raise TransportError("another thread has been renewing the access token for too long")
         try:
             self._known = self._found(refused)
-            return seen(self._known, self._clock.now())
+            return seen(self._known, self._clock.now(), self._prover)
         finally:
             self._turn.release()
 
@@ -106,7 +106,8 @@ class Device:
 
     def _open(self) -> None:
         self._pid = os.getpid()
-        self._agent = self._joined().agent
+        joined = self._joined()
+        self._agent, self._prover = joined.agent, joined.prover
         self._clock = self._agent.ports.clock
         self._lending = Lending(self._agent)
         self._turn = threading.Lock()

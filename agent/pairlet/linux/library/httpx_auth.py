@@ -8,7 +8,7 @@ try:
 except ImportError:
     raise ImportError("pairlet.HttpxBearerAuth needs httpx: pip install httpx", name="httpx") from None
 
-from .bearer import Bearer
+from .bearer import Answered, Bearer, Fields
 from .source import Source
 
 
@@ -20,26 +20,32 @@ class HttpxBearerAuth(httpx.Auth):
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Sign `request`, and sign it again if its token is refused."""
-        request.headers["Authorization"] = self._bearer.authorization(str(request.url))
-        response = yield request
-        authorization = self._bearer.instead(*_told(request, response))
-        if authorization is not None:
-            request.headers["Authorization"] = authorization
-            yield request
+        tried: set[str] = set()
+        fields: Fields | None = self._bearer.fields(request.method, str(request.url))
+        while fields is not None:
+            request.headers.update(fields)
+            response = yield request
+            fields = self._bearer.instead(_answered(request, response), tried)
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """As sync_auth_flow; whatever has to be waited for is waited for in a thread."""
         in_thread = anyio.to_thread.run_sync
-        request.headers["Authorization"] = await in_thread(self._bearer.authorization, str(request.url))
-        response = yield request
-        authorization = await in_thread(self._bearer.instead, *_told(request, response))
-        if authorization is not None:
-            request.headers["Authorization"] = authorization
-            yield request
+        tried: set[str] = set()
+        fields: Fields | None = await in_thread(self._bearer.fields, request.method, str(request.url))
+        while fields is not None:
+            request.headers.update(fields)
+            response = yield request
+            fields = await in_thread(self._bearer.instead, _answered(request, response), tried)
 
 
-def _told(request: httpx.Request, response: httpx.Response) -> tuple[int, str, str | None]:
+def _answered(request: httpx.Request, response: httpx.Response) -> Answered:
     """What Bearer.instead asks for. A body that comes from a stream is gone: as if nothing was refused."""
-    challenge = ", ".join(response.headers.get_list("www-authenticate"))
     used = response.request.headers.get("authorization")
-    return response.status_code, challenge, used if isinstance(request.stream, httpx.ByteStream) else None
+    return Answered(
+        request.method,
+        str(request.url),
+        used if isinstance(request.stream, httpx.ByteStream) else None,
+        response.status_code,
+        ", ".join(response.headers.get_list("www-authenticate")),
+        response.headers.get("dpop-nonce"),
+    )

@@ -3,20 +3,26 @@
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ...core.secret import Secret
+from ...core.token import BEARER
 
 if TYPE_CHECKING:
     from ...core.token import Token
+    from ..dpop.prover import Prover
 
 
 class AccessToken(NamedTuple):
     """A token for now. `access_token`: its `reveal()` gives the text, nothing else does.
 
     expires_in: seconds that are left, None if nobody knows. scope: as granted, "" if nobody knows.
+    token_type: "Bearer", or "DPoP" (RFC 9449) for one that is of use only with proofs of the device's key,
+    which `prover` makes.
     """
 
     access_token: Secret
     expires_in: int | None
     scope: str
+    token_type: str = BEARER
+    prover: "Prover | None" = None
 
 
 class Source(Protocol):
@@ -33,7 +39,8 @@ class Source(Protocol):
         """
 
 
-def seen(token: "Token", now: int) -> AccessToken:
+def seen(token: "Token", now: int, prover: "Prover | None" = None) -> AccessToken:
     """`token` at `now` (ms of the clock it came by), without what others must not have."""
     left_ms = token.remaining_ms(now)
-    return AccessToken(token.access_token, None if left_ms is None else left_ms // 1000, token.scope)
+    left_s = None if left_ms is None else left_ms // 1000
+    return AccessToken(token.access_token, left_s, token.scope, token.token_type, prover)

@@ -38,7 +38,7 @@ _ERROR_CODES = (
     *("authorization_pending", "slow_down", "access_denied", "expired_token"),
     *("invalid_request", "invalid_client", "invalid_grant", "unauthorized_client"),
     *("unsupported_grant_type", "invalid_scope", "invalid_target", "unsupported_token_type"),
-    *("server_error", "temporarily_unavailable"),
+    *("server_error", "temporarily_unavailable", "invalid_dpop_proof", "use_dpop_nonce"),
 )
 _LONG_WAIT_MS = 100
 
