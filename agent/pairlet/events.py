@@ -1,9 +1,10 @@
 """What the agent tells whoever listens: an event's name and its fields, named as in the RFCs.
 
-code, authorize, paired, denied, expired, refreshed, token, unpaired, mqtt_connected, mqtt_disconnected,
-published, dropped, command (name, id, ok, error), error, and recovered (what: a sensor that had failed);
-the command line's --json prints them one a line. And for logs alone waiting (what, ms): what is tried
-again, and when; announced (count): what Home Assistant is told; and making_room, on boards alone.
+code, authorize, paired, signed_in (from `pairlet pair` alone), denied, expired, refreshed, token, unpaired,
+mqtt_connected, mqtt_disconnected, published, dropped, command (name, id, ok, error), error, and recovered
+(what: a sensor that had failed); the command line's --json prints them one a line. And for logs alone waiting
+(what, ms): what is tried again, and when; announced (count): what Home Assistant is told; and making_room, on
+boards alone.
 """
 
 from .core.errors import OAuthError, PairletError

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 # text with a space around each: on a board twenty texts take more room.
 _OWN = (
     " client_id client_secret client_assertion client_assertion_type code code_challenge code_verifier "
-    "code_challenge_method device_code device_id device_name dpop_jkt grant_type password redirect_uri "
+    "code_challenge_method device_code device_id device_name dpop_jkt grant_type nonce password redirect_uri "
     "refresh_token response_type scope state username "
 )
 

@@ -73,7 +73,9 @@ def test_pair_refresh_ask_a_resource_and_unpair(site: Site, tmp_path: Path) -> N
             code["verification_uri_complete"], code["user_code"], verify=site.ca_file
         )
         agent.wait_for("paired")
+        assert agent.wait_for("signed_in")["name"] == "ada"
         assert agent.end() == 0
+    assert not [file for file in (tmp_path / "state").iterdir() if b"eyJ" in file.read_bytes()], "no ID token"
     polls = provider.events("grant.error")
     assert {poll["grant_type"] for poll in polls} == {DEVICE_CODE}
     assert [poll["error"] for poll in polls].count("use_dpop_nonce") == 1

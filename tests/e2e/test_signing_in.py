@@ -161,7 +161,9 @@ def test_oidc_provider_in_chromium(provider: tuple[OidcProvider, str, str], tmp_
         uri = agent.wait_for("authorize")["authorization_uri"]
         seen = approve_in_browser(page, uri, USERNAME, "any will do")
         assert "This device is paired" in seen[-1]
-        assert agent.wait_for("paired")["has_refresh_token"] is True and agent.end() == 0
+        assert agent.wait_for("paired")["has_refresh_token"] is True
+        # Its ID token holds the nonce of this sign-in, or nobody would be named.
+        assert agent.wait_for("signed_in")["name"] == USERNAME and agent.end() == 0
     until(device.has_ended, "the access token to end")
     first = device.stored["refresh_token"]
     assert device.token() and device.stored["refresh_token"] != first

@@ -50,6 +50,7 @@ def tables(**more):
 told(main.check, tables())
 told(main.check, tables(provider="okta"))
 told(main.check, tables(grant="authorization_code"))
+told(main.check, tables(dpop=True))
 agent = main.Firmware._make_agent(Fake(), main.check(tables(dialect={"error": ["message"]})), {})
 print(type(agent.ports.http).__name__)
 told(main.Firmware._make_agent, Fake(), main.check(tables(dialect={"fromat": "json"})), {})
@@ -72,6 +73,7 @@ def test_what_a_board_can_not_use_is_refused_in_words(tmp_path: Path) -> None:
     assert lines[0] == "fine"
     assert "reads no profiles" in lines[1] and "pairlet flash --config" in lines[1]
     assert "no browser" in lines[2]
-    assert lines[3] == "TranslatedHttp"
-    assert "fromat" in lines[4]
-    assert "no code for oauth.dialect" in lines[5] and "pairlet flash" in lines[5]
+    assert "oauth.dpop" in lines[3]
+    assert lines[4] == "TranslatedHttp"
+    assert "fromat" in lines[5]
+    assert "no code for oauth.dialect" in lines[6] and "pairlet flash" in lines[6]

@@ -12,7 +12,7 @@ from .errors import ConfigError, OAuthError, PairletError, ProtocolError
 from .http import Response
 from .machine import Machine, Send, Wait
 from .metadata import ServerMetadata
-from .pkce import CHANCE_BYTES, METHOD, base64url, code_challenge, code_verifier
+from .pkce import CHANCE_BYTES, METHOD, base64url, code_challenge, code_verifier, sign_in_nonce
 from .secret import Secret
 from .token import Token
 
@@ -112,6 +112,8 @@ class AuthorizationCodeGrant(Machine):
             ("code_challenge", code_challenge(self._verifier)),
             ("code_challenge_method", METHOD),
         ]
+        if "openid" in self._scope.split():
+            pairs.append(("nonce", sign_in_nonce(self._verifier)))
         pairs.extend(self._extra)
         endpoint = self._authorization_endpoint
         # A query that the endpoint has of its own stays (section 3.1).

@@ -25,3 +25,9 @@ def code_verifier(chance: bytes) -> Secret:
 def code_challenge(verifier: Secret) -> str:
     """What the authorization request says of it (section 4.2)."""
     return base64url(hashlib.sha256(verifier.reveal().encode()).digest())
+
+
+def sign_in_nonce(verifier: Secret) -> str:
+    """The nonce that an ID token is to hold (OpenID Connect Core section 3.1.2.1): whoever has the verifier
+    of this very sign-in can tell it, and nobody else."""
+    return code_challenge(Secret("nonce " + verifier.reveal()))

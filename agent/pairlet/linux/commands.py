@@ -311,8 +311,13 @@ def open_mqtt(config: "Settings", device: Device, beside: str = "") -> "Mqtt":
 async def pair(arguments: argparse.Namespace, output: Output) -> int:
     """Pair once."""
     joined = Joined(arguments, output, shown=True)
+    from .commands_identity import listening, tell_person
+
+    identity = listening(joined.agent)
     try:
-        await joined.agent.pair(Patience(TRIES))
+        token = await joined.agent.pair(Patience(TRIES))
+        if identity is not None:
+            await tell_person(joined.agent, identity, token, output, Patience(TRIES))
     finally:
         joined.display.close()
     return 0
