@@ -37,8 +37,8 @@ Ports = namedtuple(
 _SAVE_MS = 10000
 # How long a stop waits for what waits in memory to get to the disk.
 _FLUSH_MS = 5000
-# The store's name for what the server has still to be told.
-REVOCATION = "revocation"
+# The store's names for what the server has still to be told: one un-pairing in each, the oldest first.
+REVOCATIONS = ("revocation", "revocation-2", "revocation-3", "revocation-4", "revocation-5")
 
 
 class Agent:
@@ -136,7 +136,8 @@ class Agent:
         if self.revocation_is_pending():
             from .unpairing import revoke
 
-            await revoke(self, Patience(1))
+            # Two, so that the others have their turn where the server never answers well to one.
+            await revoke(self, Patience(2))
         return await pair_once(self, patience)
 
     async def usable_token(self, patience: "Patience") -> "Token":
@@ -306,7 +307,8 @@ class Agent:
 
     def revocation_is_pending(self) -> bool:
         """Whether the server has still to be told of an un-pairing. Raises StoreError."""
-        return self.ports.store.load(REVOCATION) is not None
+        load = self.ports.store.load
+        return any(load(place) is not None for place in REVOCATIONS)
 
     async def unpair(self, patience: "Patience") -> "PairletError | None":
         """Forget the token, and a code that waits as well, and revoke the grant at the server (RFC 7009).

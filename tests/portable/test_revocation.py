@@ -3,6 +3,8 @@
 import json
 
 from fakes import MemoryBroker, MemoryStore, PowerCut
+from model_server import form_of
+from pairlet.agent import REVOCATIONS
 from pairlet.core.client import POST, Client
 from pairlet.core.errors import ConfigError, OAuthError, ProtocolError, TransportError
 from pairlet.core.http import Response
@@ -10,6 +12,7 @@ from pairlet.core.metadata import ServerMetadata
 from pairlet.core.revocation import ASKING, READY, REFUSED, REVOKED, Revocation
 from pairlet.core.secret import Secret
 from pairlet.drive import Patience
+from pairlet.pairing import pair_once
 from scenario import (
     ISSUER,
     REFRESH_TOKEN,
@@ -310,23 +313,191 @@ def test_a_note_that_can_not_be_read_is_set_aside():
         assert rig.store.values == {"revocation.corrupt-1": garbage} and "error" in rig.names()
 
 
-def test_there_is_one_note_and_an_older_one_gets_a_last_try():
-    rig = Rig()
-    rig.http.answer = without_revocation(rig, Response(503, [], b""))
+# ---- several that wait -----------------------------------------------------------------------
+
+DOWN = Response(503, [], b"")
+
+
+def unpaired_in_vain(rig, times):
+    """Pairs and un-pairs `rig` so often, while the server revokes nothing. The tokens, the oldest first."""
     tokens = []
-    for _ in range(2):
+    for _ in range(times):
+        rig.http.answer = without_revocation(rig, DOWN)
         rig.run(rig.agent.pair(Patience(3)))
         tokens.append(rig.server.live_refresh_token)
-        # The server has no use for the one before: each pairing is to bring a new one.
-        rig.server.live_refresh_token = None
         unpair(rig)
-    assert json.loads(rig.store.values["revocation"])["token"] == tokens[1]
     rig.http.answer = rig.server
+    return tokens
+
+
+def noted(rig):
+    """The tokens that wait to be revoked, place by place."""
+    return [json.loads(rig.store.values[p])["token"] for p in REVOCATIONS if p in rig.store.values]
+
+
+def told(rig):
+    """What was told of as an error, but for the store's own."""
+    return [fields["error_description"] for event, fields in rig.events if event == "error"]
+
+
+def test_several_wait_and_each_is_revoked_the_oldest_first():
+    rig = Rig()
+    tokens = unpaired_in_vain(rig, 3)
+    assert noted(rig) == tokens and len(tokens) == len(set(tokens))
+    assert unpair(restarted(rig)) is None
+    assert rig.server.revoked == tokens and rig.store.values == {}
+    tokens = unpaired_in_vain(rig, 2)
     rig.run(rig.agent.pair(Patience(3)))
-    assert rig.server.revoked == tokens[1:] and list(rig.store.values) == ["token"]
-    rig.http.answer = without_revocation(rig, TransportError("no route"))
-    unpair(rig)
-    rig.http.answer = without_revocation(rig, Response(503, [], b""))
+    assert rig.server.revoked[3:] == tokens and list(rig.store.values) == ["token"]
+    assert told(rig) == []
+
+
+def test_a_command_to_pair_anew_loses_no_earlier_grant():
+    """Over MQTT nobody tells the server before the token is gone."""
+    for order in ("re-pair", "unpair"):
+        rig = Rig(broker=MemoryBroker())
+        tokens = unpaired_in_vain(rig, 1)
+        rig.http.answer = without_revocation(rig, DOWN)
+
+        async def story(rig=rig, order=order, tokens=tokens):
+            await rig.clock.sleep_until(rig.clock.now() + MINUTE)
+            assert rig.agent.link is not None and rig.agent.keeper.token is not None
+            tokens.append(rig.server.live_refresh_token)
+            rig.server.decide = "wait"
+            rig.agent.give_order(order)
+            await rig.clock.sleep_until(rig.clock.now() + MINUTE)
+
+        rig.run_beside(story())
+        assert noted(rig) == tokens and rig.agent.keeper.token is None
+        assert unpair(restarted(rig)) is None and rig.server.revoked == tokens
+
+
+def test_a_board_without_room_for_an_exchange_keeps_them_all():
+    rig = Rig()
+    tokens = unpaired_in_vain(rig, 1)
+    rig.http.answer = without_revocation(rig, DOWN)
     rig.run(rig.agent.pair(Patience(3)))
-    rig.http.answer = rig.server
-    assert unpair(rig) is None and len(rig.server.revoked) == 3 and rig.store.values == {}
+    tokens.append(rig.server.live_refresh_token)
+    rig.http.needs_room, rig.agent.link = True, object()
+    asked = len(rig.http.log)
+    assert unpair(rig) is None and len(rig.http.log) == asked
+    assert noted(rig) == tokens
+
+
+def test_one_that_the_server_never_answers_well_holds_up_no_other():
+    rig = Rig()
+    tokens = unpaired_in_vain(rig, 3)
+    again = restarted(rig, decide="wait")
+    rig.server.decide = "wait"
+    stuck = b"token=" + tokens[0].encode()
+
+    def answer(request):
+        return Response(503, [("retry-after", "90")], b"") if stuck in request.body else rig.server(request)
+
+    again.http.answer = answer
+    began = again.clock.now()
+    again.run(again.agent.run(), until=began + 9 * MINUTE)
+    asked = [(start, request.body) for start, _, request in again.http.log if request.url.endswith("/revoke")]
+    assert rig.server.revoked == tokens[1:] and noted(again) == tokens[:1]
+    # A 503 speaks for the server: the next one leaves when its Retry-After is over, too.
+    assert asked[0][0] - began < MINUTE and asked[1][0] - asked[0][0] >= 90000
+    stuck_at = [start for start, body in asked if stuck in body]
+    assert len(stuck_at) >= 3
+    assert all(stuck_at[n + 1] - stuck_at[n] >= 90000 for n in range(len(stuck_at) - 1))
+    assert told(again) == []
+
+
+def test_a_person_who_pairs_waits_for_none_and_the_others_have_their_turn():
+    rig = Rig()
+    tokens = unpaired_in_vain(rig, 3)
+    stuck = b"token=" + tokens[0].encode() + b"&"
+    rig.http.answer = lambda request: DOWN if stuck in request.body else rig.server(request)
+    began = rig.clock.now()
+    rig.run(rig.agent.pair(Patience(3)))
+    assert rig.clock.now() - began < MINUTE and rig.names()[-1] == "paired"
+    assert rig.server.revoked == tokens[1:] and noted(rig) == tokens[:1]
+
+
+def test_the_oldest_of_too_many_has_a_last_try_and_is_told_of():
+    rig = Rig()
+    tokens = unpaired_in_vain(rig, 5)
+    assert noted(rig) == tokens[1:] and len(told(rig)) == 1 and "given up" in told(rig)[0]
+    asked = [form_of(request.body)["token"] for _, _, request in rig.http.log if "/revoke" in request.url]
+    assert asked[-1] == tokens[0], "of those that wait it is the oldest's turn"
+    # One whose last try works is no loss.
+    rig = Rig()
+    tokens = unpaired_in_vain(rig, 4)
+    rig.store.values["revocation-5"] = rig.store.values["revocation-4"].replace(
+        tokens[3].encode(), b"refresh-last"
+    )
+    assert unpair(restarted(rig)) is None
+    assert rig.server.revoked == tokens + ["refresh-last"] and rig.store.values == {}
+
+
+def test_the_last_try_may_fail_to_find_the_server_as_well():
+    rig = Rig()
+    tokens = unpaired_in_vain(rig, 4)
+    rig.run(rig.agent.pair(Patience(3)))
+    assert rig.server.revoked == tokens
+    rig = Rig()
+    tokens = unpaired_in_vain(rig, 4)
+    rig.http.answer = without_revocation(rig, DOWN)
+    rig.run(rig.agent.pair(Patience(3)))
+    again = restarted(rig)
+    again.http.answer = lambda request: TransportError("no route")
+    error = unpair(again)
+    assert isinstance(error, TransportError) and noted(again) == tokens[1:] + [rig.server.live_refresh_token]
+    assert len(told(again)) == 1 and "given up" in told(again)[0]
+
+
+def test_what_the_server_refuses_is_told_once_and_the_others_go_on():
+    rig = Rig()
+    tokens = unpaired_in_vain(rig, 3)
+    refused_one = b"token=" + tokens[1].encode() + b"&"
+
+    def answer(request):
+        if refused_one in request.body:
+            return Response(400, [], b'{"error":"unsupported_token_type"}')
+        return rig.server(request)
+
+    again = restarted(rig)
+    again.http.answer = answer
+    rig.http.answer = answer
+    # While a device pairs nobody reads what unpair() returns.
+    rig.run(rig.agent.pair(Patience(3)))
+    assert [fields["error"] for event, fields in rig.events if event == "error"] == ["unsupported_token_type"]
+    assert rig.server.revoked == [tokens[0], tokens[2]] and list(rig.store.values) == ["token"]
+
+
+def test_a_power_cut_loses_none_of_several():
+    """At each write of an un-pairing that has to move up those before it."""
+    for cut in range(20):
+        for after_it in (False, True):
+            rig = Rig()
+            tokens = unpaired_in_vain(rig, 2)
+            # The places as another process may leave them.
+            rig.store.values["revocation-4"] = rig.store.values.pop("revocation-2")
+            rig.http.answer = without_revocation(rig, DOWN)
+            # Paired, and not by agent.pair(), which would try those.
+            rig.run(pair_once(rig.agent, Patience(3)))
+            tokens.append(rig.server.live_refresh_token)
+            rig.store.cut, rig.store.cut_after = rig.store.writes + cut, after_it
+            try:
+                unpair(rig)
+            except PowerCut:
+                pass
+            else:
+                assert noted(rig) == tokens and cut == 5, "two to move one up, the note, the token, the code"
+                return
+            again = restarted(rig)
+            assert again.agent.keeper.load() is not None or tokens[2] in noted(again)
+            assert unpair(again) is None
+            assert set(rig.server.revoked) == set(tokens) and again.store.values == {}
+    raise AssertionError("it never ended")
+
+
+def test_a_note_of_the_version_before_is_read():
+    note = '{"token": "old", "token_type_hint": "access_token", "issuer": "https://auth.test",'
+    note += ' "client_id": "tv"}'
+    rig = Rig(store=MemoryStore({"revocation": note.encode()}))
+    assert unpair(rig) is None and rig.server.revoked == ["old"] and rig.store.values == {}
