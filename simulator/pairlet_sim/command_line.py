@@ -12,8 +12,11 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
+
+# Of seconds it is thirty years.
+_MOST = 1_000_000_000
 
 DONE, USAGE, NETWORK, FAILED, IDENTITY, INTERRUPTED = 0, 2, 5, 6, 7, 130
 
@@ -28,26 +31,34 @@ class CommandError(Exception):
 
 def port(text: str) -> int:
     """A port, for argparse; 0 is one, too."""
-    number = int(text)
-    if not 0 <= number <= 65535:
+    number = _number(text, int)
+    if number is None or not 0 <= number <= 65535:
         raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
-    return number
+    return int(number)
 
 
 def whole(text: str) -> int:
     """A whole number from 1 upwards, for argparse."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be a whole number from 1 upwards")
-    return number
+    number = _number(text, int)
+    if number is None or not 1 <= number <= _MOST:
+        raise argparse.ArgumentTypeError(f"it takes a whole number from 1 to {_MOST}")
+    return int(number)
 
 
 def seconds(text: str) -> float:
     """A number of seconds from 0 upwards, for argparse."""
-    number = float(text)
-    if not 0 <= number < 1e9:
-        raise argparse.ArgumentTypeError("must be a number of seconds, 0 or more")
+    number = _number(text, float)
+    if number is None or not 0 <= number <= _MOST:
+        raise argparse.ArgumentTypeError(f"it takes a number of seconds from 0 to {_MOST}")
     return number
+
+
+def _number(text: str, kind: Callable[[str], float]) -> float | None:
+    """What is written in ASCII and is not longer than any number that makes sense; None else."""
+    try:
+        return kind(text) if text.isascii() and len(text) <= 20 else None
+    except ValueError:
+        return None
 
 
 def first_line(path: str) -> str:
@@ -66,9 +77,15 @@ def first_line(path: str) -> str:
 def add_place(parser: argparse.ArgumentParser, default_port: int) -> Any:
     """The options that say where a server listens; check_host() judges them. Returns their group."""
     place = parser.add_argument_group("where it listens")
-    place.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     place.add_argument(
-        "--port", type=port, default=default_port, help="0 picks a free one (default %(default)s)"
+        "--host", metavar="ADDR", default="127.0.0.1", help="address to listen on (default: %(default)s)"
+    )
+    place.add_argument(
+        "--port",
+        type=port,
+        metavar="PORT",
+        default=default_port,
+        help="port to listen on; 0 picks a free one (default: %(default)s)",
     )
     place.add_argument("--allow-remote", action="store_true", help="allow an address other machines reach")
     return place

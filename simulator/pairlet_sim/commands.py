@@ -13,22 +13,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pairlet.linux.grammar import Parser
+
 from .command_line import (
     IDENTITY,
     INTERRUPTED,
     NETWORK,
     USAGE,
     CommandError,
-    add_place,
     check_host,
     first_line,
-    port,
     print_json,
     print_text,
-    seconds,
     signals,
-    whole,
 )
+from .conformance.options import add_options as trial_options
+from .faultproxy.options import add_options as faultproxy_options
+from .faults.options import add_options as faults_options
+from .server_options import add_authserver, add_broker
+from .soak.options import add_options as soak_options
 
 _MISSING = "The simulator's libraries are not installed ({}). Install them: pip install 'pairlet[simulator]'"
 
@@ -36,7 +39,7 @@ _MISSING = "The simulator's libraries are not installed ({}). Install them: pip 
 def command(arguments: list[str]) -> int:
     """Run `pairlet sim` with `arguments` (without the program's name); return the exit code."""
     try:
-        options = _parser().parse_args(arguments)
+        options = parser().parse_args(arguments)
     except SystemExit as stop:
         return int(stop.code or 0)
     run: Callable[[argparse.Namespace], Any] = options.run
@@ -56,108 +59,22 @@ def _complain(sentence: str, exit_code: int) -> int:
     return exit_code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="pairlet sim", description="Stand-ins for the cloud and for hardware, on this machine."
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_authserver(commands.add_parser("authserver", help="an authorization server to pair with"))
-    _add_broker(commands.add_parser("broker", help="an MQTT broker that takes its tokens"))
-    _add_board(commands.add_parser("board", help="a board with MicroPython, for firmware and mpremote"))
-    _add_faults(commands.add_parser("faults", help="an authorization server that misbehaves on request"))
-    _add_faultproxy(commands.add_parser("faultproxy", help="a proxy that spoils connections to a broker"))
-    _add_conformance(
-        commands.add_parser("conformance", help="run a client against all that goes wrong, and judge it")
-    )
-    _add_soak(commands.add_parser("soak", help="years of the agent in minutes, with all that goes wrong"))
-    return parser
-
-
-def _add_authserver(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=_authserver)
-    listen = add_place(parser, 8628)
-    listen.add_argument("--certfile", metavar="PEM", help="TLS certificate; with --keyfile")
-    listen.add_argument("--keyfile", metavar="PEM", help="the certificate's private key")
-    listen.add_argument("--issuer", metavar="URL", help="what it calls itself (default: from host and port)")
-    who = parser.add_argument_group("who may use it")
-    who.add_argument(
-        "--user", metavar="NAME", help="the account (default: a demo account is made up and printed)"
-    )
-    who.add_argument("--password-file", metavar="FILE", help="its password, the first line of FILE")
-    who.add_argument("--client-id", metavar="ID", default="pairlet-demo", help="(default %(default)s)")
-    who.add_argument("--client-secret-file", metavar="FILE", help="makes the client a confidential one")
-    who.add_argument("--client-auth", metavar="METHOD", help="the one way it may authenticate (RFC 7591): "
-                     "client_secret_jwt, private_key_jwt ...")  # fmt: skip
-    who.add_argument(
-        "--client-jwks-file", metavar="FILE", help="its public keys (JWK Set), for private_key_jwt"
-    )
-    who.add_argument("--client-name", metavar="TEXT", help="what people read on the page")
-    who.add_argument("--scope", metavar='"A B"', help="all that the client may ask for")
-    rules = parser.add_argument_group("how it behaves (times in seconds)")
-    rules.add_argument("--audience", default="pairlet", help="aud of the tokens (default %(default)s)")
-    rules.add_argument("--device-scope", metavar='"A B"', default="",
-                       help="what a device's tokens get on top, with {device_id} filled in")  # fmt: skip
-    rules.add_argument("--code-lifetime", type=whole, default=600, metavar="S", help="(default %(default)s)")
-    rules.add_argument("--interval", type=whole, default=5, metavar="S", help="(default %(default)s)")
-    rules.add_argument(
-        "--token-lifetime", type=whole, default=3600, metavar="S", help="(default %(default)s)"
-    )
-    rules.add_argument("--refresh-lifetime", type=whole, metavar="S", help="(default: for ever)")
-    rules.add_argument("--no-rotate", action="store_true", help="keep the refresh token when it is used")
-    rules.add_argument("--grace", type=seconds, default=0.0, metavar="S",
-                       help="how long the previous refresh token still works (default 0)")  # fmt: skip
-    rules.add_argument("--no-dpop", action="store_true", help="bind no tokens to keys (RFC 9449)")
-    rules.add_argument("--dpop-nonce", action="store_true", help="take no proof without a nonce")
-    rules.add_argument("--like", metavar="PROVIDER",
-                       help="in the manners of a provider: its name, or its profile's file")  # fmt: skip
-    rules.add_argument("--database", default=":memory:", metavar="FILE", help="remember everything there")
-    parser.add_argument("--json", action="store_true", help="one JSON line when ready, nothing else")
-
-
-def _add_broker(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=_broker)
-    parser.add_argument("--host", default="127.0.0.1", help="loopback only (default %(default)s)")
-    parser.add_argument("--port", type=port, default=1883, help="0 picks a free one (default %(default)s)")
-    parser.add_argument("--issuer", default="http://127.0.0.1:8628", metavar="URL",
-                        help="whose tokens it takes (default %(default)s)")  # fmt: skip
-    parser.add_argument("--jwks", metavar="URL", help="the keys (default: from the issuer's metadata)")
-    parser.add_argument("--audience", default="pairlet", help="aud it expects (default %(default)s)")
-    parser.add_argument("--json", action="store_true", help="one JSON line when ready, nothing else")
-
-
-def _add_board(parser: argparse.ArgumentParser) -> None:
+def board_options(command: argparse.ArgumentParser) -> None:
+    """Those of `pairlet sim board`."""
     from .board.command import add_options
 
-    add_options(parser)
-    parser.set_defaults(run=_board)
+    add_options(command)
 
 
-def _add_faults(parser: argparse.ArgumentParser) -> None:
-    from .faults.options import add_options
-
-    add_options(parser)
-    parser.set_defaults(run=_faults)
-
-
-def _add_faultproxy(parser: argparse.ArgumentParser) -> None:
-    from .faultproxy.options import add_options
-
-    add_options(parser)
-    parser.set_defaults(run=_faultproxy)
-
-
-def _add_conformance(parser: argparse.ArgumentParser) -> None:
-    from .conformance.options import add_options
-
-    add_options(parser)
-    parser.set_defaults(run=_conformance)
-
-
-def _add_soak(parser: argparse.ArgumentParser) -> None:
-    from .soak.options import add_options
-
-    add_options(parser)
-    parser.set_defaults(run=_soak)
+def parser() -> argparse.ArgumentParser:
+    """The parser of `pairlet sim`, with the options of all its commands."""
+    top = Parser(prog="pairlet sim", description="Stand-ins for the cloud and for hardware, on this machine.")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    for name, meaning, run, add_options in _COMMANDS:
+        command = commands.add_parser(name, help=meaning)
+        add_options(command)
+        command.set_defaults(run=run)
+    return top
 
 
 async def _authserver(options: argparse.Namespace) -> int:
@@ -289,6 +206,9 @@ async def _broker(options: argparse.Namespace) -> int:
     """Serve until a signal."""
     from .broker import Broker, BrokerError, BrokerSettings
 
+    for option, address in (("--issuer", options.issuer), ("--jwks", options.jwks)):
+        if address is not None and not address.startswith(("http://", "https://")):
+            raise CommandError(f"{option} {address} is no address; it begins with https:// or http://.")
     jwks_url = options.jwks or await asyncio.to_thread(_find_jwks, options.issuer)
     try:
         settings = BrokerSettings(
@@ -385,3 +305,14 @@ def _soak(options: argparse.Namespace) -> int:
 def _sentence(error: Exception) -> str:
     text = str(error)
     return text[:1].upper() + text[1:].rstrip(".") + "."
+
+
+_COMMANDS = (
+    ("authserver", "an authorization server to pair with", _authserver, add_authserver),
+    ("broker", "an MQTT broker that takes its tokens", _broker, add_broker),
+    ("board", "a board with MicroPython, for firmware and mpremote", _board, board_options),
+    ("faults", "an authorization server that misbehaves on request", _faults, faults_options),
+    ("faultproxy", "a proxy that spoils connections to a broker", _faultproxy, faultproxy_options),
+    ("conformance", "run a client against all that goes wrong, and judge it", _conformance, trial_options),
+    ("soak", "years of the agent in minutes, with all that goes wrong", _soak, soak_options),
+)

@@ -17,6 +17,16 @@ FAILED = "failed"
 _PLACES = (("oauth-authorization-server", True), ("openid-configuration", False))
 
 
+def check_issuer(issuer: str, insecure_http: bool) -> None:
+    """ConfigError unless metadata may be asked for at `issuer` (RFC 8414 section 2)."""
+    if not url.is_secure(issuer, insecure_http) or "?" in issuer:
+        raise ConfigError(
+            "oauth.issuer is not an https address without a query",
+            "Give the issuer as the server writes it, such as https://auth.example.com; plain http "
+            "works on loopback only, with --insecure-http.",
+        )
+
+
 class Discovery(Machine):
     """Finds the metadata of `issuer`. Ends in "found" with `metadata`, or in "failed" with `error`.
 
@@ -35,12 +45,7 @@ class Discovery(Machine):
 
     def __init__(self, issuer: str, seed: bytes, insecure_http: bool = False, mutual_tls: bool = False):
         super().__init__(READY)
-        if not url.is_secure(issuer, insecure_http) or "?" in issuer:
-            raise ConfigError(
-                "oauth.issuer is not an https address without a query",
-                "Give the issuer as the server writes it, such as https://auth.example.com; plain http "
-                "works on loopback only, with --insecure-http.",
-            )
+        check_issuer(issuer, insecure_http)
         self.issuer = issuer
         self.metadata: ServerMetadata | None = None
         self.error: PairletError | None = None

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from .. import __version__
 from ..agent import Agent, Ports
 from ..config import Config
+from ..core.discovery import check_issuer
 from ..core.errors import ConfigError, PairletError
 from ..device import DEVICE, Device, identify
 from ..drive import Patience
 from ..events import tell_error
 from ..ordering import RestartError
 from .button import SignalButton
+from .ca_file import check_ca_file
 from .clock import SystemClock
 from .commands_client import certificate_of, client_of
 from .commands_telemetry import check_telemetry, handlers_for
@@ -53,18 +55,17 @@ TRIES = 3
 def configuration(arguments: argparse.Namespace, file: Path | None) -> Config:
     """`file` (see configuration_file), then options, then --set; the later wins. Raises ConfigError."""
     config = read_configuration(file) if file else Config({})
-    where = "the command line"
     for option, name in SETTING_OF_OPTION:
         value = getattr(arguments, option)
         if value is not None:
-            config = config.with_text(name, value, where)
+            config = config.with_text(name, value, "--" + option.replace("_", "-"))
     if arguments.insecure_http:
-        config = config.with_text("oauth.insecure_http", "true", where)
+        config = config.with_text("oauth.insecure_http", "true", "--insecure-http")
     for setting in arguments.settings:
         name, mark, value = setting.partition("=")
         if not mark:
             raise ConfigError(f"--set {setting}: there is no '='", "Write --set TABLE.KEY=VALUE.")
-        config = config.with_text(name.strip(), value.strip(), where)
+        config = config.with_text(name.strip(), value.strip(), "--set")
     if config.text("oauth.provider"):
         from .commands_provider import with_provider  # late: most have a server without quirks
 
@@ -130,9 +131,13 @@ def state_folder(config: "Settings") -> Path:
 
 
 def ca_file_of(config: "Settings", table: str) -> str | None:
-    """Which CAs are to count for what `table` is about, None for the usual ones."""
+    """The CA file for the peer of `table`, None for the system's. Raises ConfigError for one of no use."""
     name = config.text(table + ".ca_file") or config.text("oauth.ca_file")
-    return str(_expanded(name)) if name else None
+    if not name:
+        return None
+    path = str(_expanded(name))
+    check_ca_file(path)
+    return path
 
 
 def open_http(config: Config, store: "Store", clock: SystemClock) -> "Http":
@@ -190,6 +195,10 @@ class Joined:
     ):
         config, file = configured or _configured(arguments)
         client = _client(config)
+        if config.text("oauth.issuer"):
+            check_issuer(config.text("oauth.issuer"), config.flag("oauth.insecure_http"))
+        for table in ("oauth", "mqtt"):
+            ca_file_of(config, table)
         # What telemetry needs is looked at before anybody pairs for it.
         choice = check_telemetry(config, file) if shown and config.text("mqtt.url") else None
         entropy = SystemEntropy()

@@ -34,6 +34,7 @@ def flash(arguments: Namespace, output: Output) -> int:
     Raises PairletError, and KeyboardInterrupt for Ctrl-C and SIGTERM: the board runs on either way.
     """
     signal.signal(signal.SIGTERM, _interrupt)
+    _check_options(arguments)
     given = settings.from_options(arguments)
     board = SerialBoard(arguments.port)
     trouble.check_port(arguments.port)
@@ -69,6 +70,25 @@ def flash(arguments: Namespace, output: Output) -> int:
     finally:
         board.close(stopped=stopped)
     return EXIT_DONE
+
+
+def _check_options(arguments: Namespace) -> None:
+    """ConfigError for a value that no board could use, before a board is looked at."""
+    for option, name in (
+        ("issuer", "oauth.issuer"),
+        ("client_id", "oauth.client_id"),
+        ("scope", "oauth.scope"),
+        ("broker", "mqtt.url"),
+    ):
+        if getattr(arguments, option) is not None:
+            Config({}).with_text(name, getattr(arguments, option), "--" + option.replace("_", "-"))
+    for value, check, option in (
+        (arguments.wifi_ssid, settings.check_ssid, "--wifi-ssid"),
+        (arguments.display, settings.check_display, "--display"),
+        (arguments.broker, settings.check_broker_address, "--broker"),
+    ):
+        if value is not None:
+            check(value, option)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -9,13 +9,14 @@ from .commands_telemetry import check_telemetry
 from .health.place import parse
 from .output import Output
 from .service.installed import Installed
-from .service.plan import Wishes, unit_for
+from .service.plan import Wishes, check_name, unit_for
 from .service.unit import Unit, text_of
 from .token_agent.access import access
 
 
 def service(arguments: argparse.Namespace, output: Output) -> int:
     """Install, remove, or say how it is; the exit code. Raises PairletError."""
+    check_name(arguments.name)
     installed = Installed(arguments.name, arguments.user)
     return _ACTIONS[arguments.action](arguments, output, installed)
 

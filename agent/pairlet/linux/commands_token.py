@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -48,13 +49,15 @@ async def token(arguments: argparse.Namespace, output: Output) -> int:
 
 async def exec_command(arguments: argparse.Namespace, output: Output) -> int:
     """Become the command, with the token in its environment."""
+    words = arguments.words
+    if shutil.which(words[0]) is None:
+        raise ConfigError(f"{words[0]} can't be run: there is no such program", "Check the command after --.")
     found = await _usable_token(arguments, output)
     environment = dict(os.environ, PAIRLET_ACCESS_TOKEN=found.access_token.reveal())
     # The command gets the token, not what tokens are made with.
     config = configuration(arguments, configuration_file(arguments.config))
     for kind in ("secret", "key"):
         environment.pop(config.text(f"oauth.client_{kind}_env"), None)
-    words = arguments.words
     sys.stdout.flush()
     # Python ignores these, and the command would inherit that.
     for name in (signal.SIGPIPE, signal.SIGXFSZ):

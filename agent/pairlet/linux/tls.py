@@ -15,7 +15,8 @@ import threading
 import time
 from collections.abc import Iterable
 
-from ..core.errors import ConfigError, PairletError, TlsError, TransportError
+from ..core.errors import PairletError, TlsError, TransportError
+from .ca_file import no_certificate
 
 _VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _HASHED_NAME = re.compile(r"[0-9a-f]{8}\.[0-9]+")
@@ -85,10 +86,7 @@ def _load(context: ssl.SSLContext, path: str, said_by: str) -> ssl.SSLContext:
     except (OSError, ValueError) as error:
         reason = "can't be read: " + (getattr(error, "strerror", None) or "it is no path")
     if reason:
-        raise ConfigError(
-            f"{said_by} {ascii(path)} {reason}",
-            "Name a PEM file that holds the certificate of the CA (it begins with BEGIN CERTIFICATE).",
-        )
+        raise no_certificate(said_by, path, reason)
     return context
 
 

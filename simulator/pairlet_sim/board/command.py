@@ -13,6 +13,7 @@ from typing import Any
 
 from .board import Board
 from .control import control_socket
+from .places import check_places
 from .settings import PROFILES, BoardError, Settings
 
 _REDRAW_S = 0.2
@@ -26,18 +27,26 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "A small board on this machine: a real MicroPython with flash, display, pins and Wi-Fi. "
         "Its serial port is a pseudo-terminal that mpremote and others take for a board's."
     )
-    board = parser.add_argument_group("what it is")
-    board.add_argument("--profile", choices=PROFILES, default="picow", help="(default %(default)s)")
-    board.add_argument("--flash", type=Path, metavar="FILE", help="its flash (default: a new one, not kept)")
-    board.add_argument("--size", type=_bytes, default=868_352, help="bytes of flash (default %(default)s)")
-    board.add_argument(
-        "--heap", type=_bytes, help="what a program finds free, as 187k (default: as the hardware)"
+    parser.epilog = (
+        "example:\n  pairlet sim board --flash board.bin --link /tmp/board --show\n"
+        "  pairlet flash /tmp/board        in another terminal"
     )
-    board.add_argument("--oled", choices=_DISPLAYS, default="128x64", help="display (default %(default)s)")
+    board = parser.add_argument_group("what it is")
+    board.add_argument("--profile", choices=PROFILES, default="picow",
+                       help="the chip, with its heap and its clock (default: %(default)s)")  # fmt: skip
+    board.add_argument("--flash", type=Path, metavar="FILE", help="its flash (default: a new one, not kept)")
+    board.add_argument("--size", type=_bytes, metavar="BYTES", default=868_352,
+                       help="bytes of flash, as 848k (default: %(default)s)")  # fmt: skip
+    board.add_argument(
+        "--heap", type=_bytes, metavar="BYTES",
+        help="bytes that a program finds free, as 187k (default: as the hardware)",
+    )
+    board.add_argument("--oled", choices=_DISPLAYS, default="128x64",
+                       help="the display (default: %(default)s)")  # fmt: skip
     board.add_argument("--micropython", type=Path, metavar="PATH",
-                       help="default: $MICROPYTHON, the checkout's, the one on PATH")  # fmt: skip
+                       help="the interpreter (default: $MICROPYTHON, the checkout's, PATH's)")  # fmt: skip
     world = parser.add_argument_group("the world around it")
-    world.add_argument("--wifi", action="append", metavar="SSID:KEYFILE",
+    world.add_argument("--wifi", action="append", default=[], metavar="SSID:KEYFILE",
                        help="an access point, its key the first line of KEYFILE; may be repeated "
                        "(default: any SSID and key will do)")  # fmt: skip
     world.add_argument("--link", type=Path, metavar="PATH", help="a name that leads to the serial port")
@@ -48,23 +57,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     world.add_argument("--trace", type=Path, metavar="FILE", help="note every write to the flash in FILE")
     seen = parser.add_argument_group("what can be seen")
     seen.add_argument("--png", type=Path, metavar="FILE", help="keep a picture of the display there")
-    seen.add_argument("--scale", type=_scale, default=4, help="its pixels a pixel (default %(default)s)")
+    seen.add_argument("--scale", type=_scale, metavar="N", default=4,
+                      help="its pixels a pixel of the display, 1 to 64 (default: %(default)s)")  # fmt: skip
     seen.add_argument("--show", action="store_true", help="draw the display in this terminal")
     parser.add_argument("--json", action="store_true", help="one JSON line for each start, nothing else")
 
 
 def _bytes(text: str) -> int:
-    match = re.fullmatch(r"(\d+)([kKmM]?)", text)
+    match = re.fullmatch(r"([0-9]{1,12})([kKmM]?)", text)
     if not match:
-        raise argparse.ArgumentTypeError("a number of bytes, perhaps with k or m behind it")
+        raise argparse.ArgumentTypeError("it takes a number of bytes, perhaps with k or m behind it")
     return int(match[1]) * {"": 1, "k": 1024, "m": 1024 * 1024}[match[2].lower()]
 
 
 def _scale(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 64:
-        raise argparse.ArgumentTypeError("a whole number from 1 to 64")
-    return number
+    if not re.fullmatch("[0-9]{1,2}", text) or not 1 <= int(text) <= 64:
+        raise argparse.ArgumentTypeError("it takes a whole number from 1 to 64")
+    return int(text)
 
 
 def settings(options: argparse.Namespace) -> Settings:
@@ -97,6 +106,13 @@ def _network(word: str) -> tuple[str, str]:
 
 async def serve(options: argparse.Namespace, stopped: "asyncio.Future[int]") -> int:
     """Run the board until `stopped` has an exit code. Raises BoardError if it can't be made or dies."""
+    check_places(
+        flash=options.flash,
+        trace=options.trace,
+        link=options.link,
+        control=options.control,
+        png=options.png,
+    )
     news = asyncio.Event()
     async with contextlib.AsyncExitStack() as stack:
         board = await stack.enter_async_context(Board(settings(options), changed=news.set))

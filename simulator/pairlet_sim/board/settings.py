@@ -78,7 +78,7 @@ class Settings:
         if self.profile not in PROFILES:
             raise BoardError(f"There is no board called {self.profile!r}; there are {', '.join(PROFILES)}.")
         if self.size < 8 * BLOCK or self.size % BLOCK:
-            raise BoardError(f"The flash must be a multiple of {BLOCK} bytes, from {8 * BLOCK} upwards.")
+            raise BoardError(f"The size of a flash is a multiple of {BLOCK} bytes, from {8 * BLOCK} upwards.")
         if self.heap is not None and not 16_384 <= self.heap <= 64 * 1024 * 1024:
             raise BoardError("The heap must be between 16k and 64m.")
         if self.oled not in (None, (128, 64), (128, 32)):

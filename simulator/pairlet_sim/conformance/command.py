@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..authserver import ServeError
+from ..authserver import ServeError, SettingsError
 from ..command_line import DONE, FAILED, INTERRUPTED, NETWORK, CommandError, signals
 from ..faults.scenario import Scenario
 from ..faults.scenarios import ALL, BY_NAME, ORDINARY
@@ -42,11 +42,16 @@ async def run(options: argparse.Namespace) -> int:
             return DONE if work.result() else FAILED
     except ServeError as error:
         raise CommandError(str(error), NETWORK) from error
+    except SettingsError as error:
+        raise CommandError(str(error)) from error
 
 
 def chosen(only: list[str], skip: list[str]) -> list[Scenario]:
     """The scenarios that the options leave, in the order of the table. Raises CommandError."""
     try:
+        for option, values in (("--only", only), ("--skip", skip)):
+            if values and not _names(values):
+                raise CommandError(f"{option} names no scenario; `pairlet sim faults --list` shows them all.")
         wanted = [scenario_of(name) for name in _names(only)] or list(ALL)
         unwanted = [scenario_of(name) for name in _names(skip)]
     except UnknownScenario as error:

@@ -6,6 +6,8 @@ import re
 import signal
 import sys
 
+from pairlet.linux.grammar import Parser, examples
+
 _USAGE, _NETWORK, _NOBODY_CAME, _INTERRUPTED = 2, 5, 4, 130
 
 
@@ -14,7 +16,7 @@ def command(words: list[str]) -> int:
 
     Exit codes: 0 done, 2 usage or a missing part, 4 nobody approved in time, 5 network, 8 disk, 130 Ctrl-C.
     """
-    arguments = _parser().parse_args(words)
+    arguments = parser().parse_args(words)
     # Reading the libraries takes a second in which there is nothing to tidy up, and an import can
     # swallow a KeyboardInterrupt: until then Ctrl-C simply ends the process.
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -71,41 +73,43 @@ def _end_on_signals() -> None:
         loop.add_signal_handler(name, end)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The parser of `pairlet demo`."""
+    top = Parser(
         prog="pairlet demo",
         description="Starts an authorization server and an MQTT broker on this machine, pairs a real agent "
         "with an account on real web pages, and shows its telemetry arriving. With --board a board does "
         "the same beside it.",
-        allow_abbrev=False,
+        epilog=examples("pairlet demo --approve auto --for 60s"),
     )
-    parser.add_argument(
+    top.add_argument(
         "--port",
         type=_port,
-        help="where the authorization server listens (default: 8628, or a free one if that is taken)",
+        metavar="PORT",
+        help="port that the authorization server listens on (default: 8628, or a free one if that is taken)",
     )
-    parser.add_argument(
+    top.add_argument(
         "--board",
         action="store_true",
         help="a board as well: the firmware in a virtual Pico W with a real MicroPython and a display",
     )
-    parser.add_argument(
+    top.add_argument(
         "--no-browser", dest="browser", action="store_false", help="don't open the page in a browser"
     )
-    parser.add_argument(
+    top.add_argument(
         "--approve",
         choices=("auto", "person"),
         default="person",
-        help="auto: a simulated person walks the pages; person: you do (default)",
+        help="auto: a simulated person walks the pages; person: you do (default: %(default)s)",
     )
-    parser.add_argument(
+    top.add_argument(
         "--for",
         dest="limit",
         type=_duration,
         metavar="60s",
         help="end after this long (30s, 5m; default: never)",
     )
-    return parser
+    return top
 
 
 def _port(text: str) -> int:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 
 from ..command_line import NETWORK, CommandError, check_host, print_json, print_text, seconds, signals
-from .faults import FaultError
+from .faults import FaultError, Faults, after
 from .proxy import FaultProxy, ProxyError
 
 _LONGEST_LINE = 4096
@@ -19,12 +19,14 @@ _LONGEST_LINE = 4096
 async def run(options: argparse.Namespace) -> int:
     """Serve until a signal. Raises CommandError."""
     check_host(options.host, options.allow_remote)
+    _check(options.fault)
     teller = Teller(options.json)
     proxy = FaultProxy(options.broker, options.host, options.port, told=teller.trouble)
     with signals() as stopped:
         try:
             async with proxy:
-                _begin(proxy, options.fault)
+                for line in options.fault:
+                    proxy.obey(line)
                 teller.ready(proxy.port, options)
                 reading = asyncio.create_task(_obey_stdin(proxy, teller))
                 try:
@@ -35,10 +37,12 @@ async def run(options: argparse.Namespace) -> int:
             raise CommandError(str(error), NETWORK) from None
 
 
-def _begin(proxy: FaultProxy, faults: list[str]) -> None:
-    for line in faults:
+def _check(lines: list[str]) -> None:
+    """CommandError for a line that is no fault, before anybody can connect."""
+    faults = Faults()
+    for line in lines:
         try:
-            proxy.obey(line)
+            faults, _ = after(faults, line)
         except FaultError as error:
             raise CommandError(f"--fault {error}") from None
 

@@ -20,14 +20,16 @@ accept-then-reset      new connections are accepted and reset at once (RST)
 close                  end every connection in good order (FIN), now
 reset                  end every connection with a RST, now
 blackhole              nothing moves, not even the end of a connection; it goes on with `pass`
-lose                   all is swallowed: connections of that time are half-open for good, even after `pass`
+lose                   all is swallowed: connections of that time are half-open for good, even
+                       after `pass`
 delay SECONDS          every byte arrives so much later
 rate BYTES             so many bytes a second, each connection and each way
-cut BYTES [up|down]    reset each connection when so many more bytes have gone up (to the broker) or down
+cut BYTES [up|down]    reset each connection when so many more bytes have gone up (to the
+                       broker) or down
 reset-every SECONDS    reset every connection, again and again
 hold-pubacks           hold back every PUBACK, until `pass`
-cut-before-puback [N]  let N PUBACKs (default 0) of each connection pass, and reset it instead of the next:
-                       the broker has the message, and the client is never told
+cut-before-puback [N]  let N PUBACKs (default 0) of each connection pass, and reset it instead
+                       of the next: the broker has the message, and the client is never told
 """
 
 
@@ -54,7 +56,7 @@ def after(faults: Faults, line: str) -> tuple[Faults, str]:
 
     Raises FaultError. Faults add up until `pass` takes them all away.
     """
-    word, *values = line.split()
+    word, *values = line.split() or [""]
     if word in (CLOSE, RESET):
         _count(word, values, 0, 0)
         return faults, word

@@ -7,6 +7,9 @@ from ..command_line import add_place
 from .faults import VOCABULARY
 
 _EPILOG = f"""\
+example:
+  pairlet sim faultproxy 127.0.0.1:1883 --port 1884 --fault "delay 0.5"
+
 faults, a line each on stdin or after --fault; they add up until `pass` takes them all away:
 {textwrap.indent(VOCABULARY, "  ")}
 and on stdin as well:
@@ -17,9 +20,8 @@ and on stdin as well:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = (
-        "Passes TCP connections on to a broker (or any other server), and does to them what networks do.\n"
+        "Passes TCP connections on to a broker (or any other server), and does to them what networks do. "
         "The faults with PUBACK in their name need MQTT without TLS; the others do for anything."
     )
     parser.epilog = _EPILOG

@@ -17,7 +17,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "network, the disk, the power and the people around it simulated, and faults drawn from a seed. "
         "The rules of a paired device are checked at every step; the first life that breaks one is shown."
     )
-    parser.add_argument("--years", type=_years, default=100.0, metavar="N", help="device-years (default 100)")
+    parser.epilog = "examples:\n  pairlet sim soak --years 1000\n  pairlet sim soak --seed 7 --years 2"
+    parser.add_argument("--years", type=_years, default=100.0, metavar="N",
+                        help="device-years (default: %(default)g)")  # fmt: skip
     parser.add_argument(
         "--seed", type=_seed, metavar="S",
         help=f"the first life's; each of {LIFE_YEARS:g} years has the next number (default: a fresh one)",
@@ -29,7 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep-going", action="store_true", help="go on after a life that broke a rule")
     parser.add_argument(
         "--timeline", type=whole, default=60, metavar="LINES",
-        help="how much to show of a life that broke a rule (default %(default)s)",
+        help="how many lines to show of a life that broke a rule (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="the summary as one JSON object")
 

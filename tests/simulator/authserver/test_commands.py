@@ -133,8 +133,8 @@ def test_a_port_in_use(kind):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "usage"),
-        (["nonsense"], "usage"),
+        ([], "COMMAND"),
+        (["nonsense"], "there is no command nonsense"),
         (["authserver", "--port", "x"], "port"),
         (["authserver", "--port", "70000"], "65535"),
         (["authserver", "--interval", "0"], "interval"),

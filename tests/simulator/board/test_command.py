@@ -76,12 +76,12 @@ def test_help_names_every_option() -> None:
         (("--micropython", "/nowhere/micropython"), "is no MicroPython"),
         (("--size", "1000"), "multiple of 4096"),
         (("--heap", "1k"), "between 16k and 64m"),
-        (("--flash", "/nowhere/flash.bin"), "can't be opened: No such file"),
+        (("--flash", "/nowhere/flash.bin"), "there is no folder"),
         (("--wifi", "home"), "SSID:KEYFILE"),
         (("--wifi", "home:/nowhere/key"), "can't be read: No such file"),
-        (("--link", "/nowhere/link"), "can't be made: No such file"),
-        (("--control", "/nowhere/socket"), "can't be made: No such file"),
-        (("--png", "/nowhere/x.png"), "can't be written: No such file"),
+        (("--link", "/nowhere/link"), "there is no folder"),
+        (("--control", "/nowhere/socket"), "there is no folder"),
+        (("--png", "/nowhere/x.png"), "there is no folder"),
     ],
 )
 def test_what_can_not_be_is_said_in_a_sentence(words: tuple[str, ...], sentence: str) -> None:

@@ -242,30 +242,44 @@ def check_edges(tables: Tables, where: str) -> None:
     """The tables that only a board has, and what a board can't do. Raises ConfigError."""
     _known(tables.get("wifi", {}), "wifi", WIFI, where)
     _known(tables.get("board", {}), "board", BOARD, where)
-    ssid, key = tables.get("wifi", {}).get("ssid"), tables.get("wifi", {}).get("key")
-    if not isinstance(ssid, str) or not 1 <= len(ssid.encode("utf-8", "replace")) <= 32:
-        raise ConfigError(f"{where}: wifi.ssid is no name of a network", "It has 1 to 32 bytes.")
+    check_ssid(tables.get("wifi", {}).get("ssid"), where)
+    key = tables.get("wifi", {}).get("key")
     # IEEE 802.11: a passphrase of 8 to 63 characters, or the key itself in 64 hexadecimal digits.
     if key is not None and not (isinstance(key, Secret) and (not key or 8 <= len(key.reveal()) <= 64)):
         raise ConfigError(
             f"{where}: wifi.key is no Wi-Fi key",
             "It has 8 to 63 characters, or none.",
         )
-    display = tables.get("board", {}).get("display", "console")
-    if display not in DISPLAYS:
-        raise ConfigError(f"{where}: a board has no display '{display}'", "Use " + ", ".join(DISPLAYS) + ".")
-    oauth, mqtt = tables.get("oauth", {}), tables.get("mqtt", {})
+    check_display(tables.get("board", {}).get("display", "console"), where)
+    check_broker_address(tables.get("mqtt", {}).get("url", "mqtts://"), where)
+    oauth = tables.get("oauth", {})
     if "client_secret_file" in oauth:
         raise ConfigError(
             f"{where}: a board keeps no client secret", "Register the board's client_id as a public client."
         )
-    if not str(mqtt.get("url", "mqtts://")).startswith(("mqtt://", "mqtts://")):
-        raise ConfigError(f"{where}: mqtt.url is no broker's address", "Use mqtts://host[:port].")
     if "ca_file" not in oauth and any(str(value).startswith("https://") for value in oauth.values()):
         raise ConfigError(
             f"{where}: a board trusts no certificate of itself",
             "Give the CA certificate of the authorization server with --ca-file PEM.",
         )
+
+
+def check_ssid(ssid: object, where: str) -> None:
+    """ConfigError unless it can be the name of a Wi-Fi network (IEEE 802.11)."""
+    if not isinstance(ssid, str) or not 1 <= len(ssid.encode("utf-8", "replace")) <= 32:
+        raise ConfigError(f"{where}: wifi.ssid is no name of a network", "It has 1 to 32 bytes.")
+
+
+def check_display(display: object, where: str) -> None:
+    """ConfigError unless boards have it."""
+    if display not in DISPLAYS:
+        raise ConfigError(f"{where}: a board has no display '{display}'", "Use " + ", ".join(DISPLAYS) + ".")
+
+
+def check_broker_address(address: object, where: str) -> None:
+    """ConfigError unless it looks like a broker's."""
+    if not str(address).startswith(("mqtt://", "mqtts://")):
+        raise ConfigError(f"{where}: mqtt.url is no broker's address", "Use mqtts://host[:port].")
 
 
 def _known(table: dict[str, object], name: str, known: tuple[str, ...], where: str) -> None:

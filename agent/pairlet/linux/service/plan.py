@@ -29,6 +29,12 @@ class Wishes(NamedTuple):
     run_as: str
 
 
+def check_name(name: str) -> None:
+    """ConfigError unless a service may be called `name`."""
+    if not name.isascii() or not name.replace("-", "").replace("_", "").isalnum():
+        raise ConfigError(f"{ascii(name)} can't be the name of a service", "Use a-z, 0-9, - and _.")
+
+
 def unit_for(
     wishes: Wishes,
     config_file: Path,
@@ -46,8 +52,7 @@ def unit_for(
     secret_file, key_file, state_folder, serial_port, health_socket and token_socket (paths), token_group: as
     configured, or "".
     """
-    if not wishes.name.isascii() or not wishes.name.replace("-", "").replace("_", "").isalnum():
-        raise ConfigError(f"{ascii(wishes.name)} can't be the name of a service", "Use a-z, 0-9, - and _.")
+    check_name(wishes.name)
     if wishes.for_user and wishes.run_as:
         raise ConfigError("--user and --as exclude each other", "A user's service runs as that user.")
     if wishes.run_as:
