@@ -316,7 +316,7 @@ def test_what_is_wrong_with_any_option(command: Command, refused: Check) -> None
         refused([*without_value[: len(command.words)], option], (option,))
         for value in values:
             refused(words_for(command, action, option, value), (option,))
-            refused(words_for(command, action, f"{option}={value}"), (option,))
+        refused(words_for(command, action, f"{option}={values[0]}"), (option,))
         if not isinstance(action, argparse._AppendAction):
             refused(words_for(command, action, option, "x", option, "x"), (option,))
             refused(words_for(command, action, option + "=x", option + "=y"), (option,))
