@@ -487,7 +487,8 @@ def test_a_power_cut_loses_none_of_several():
             except PowerCut:
                 pass
             else:
-                assert noted(rig) == tokens and cut == 5, "two to move one up, the note, the token, the code"
+                # Two to move one up, the note, the token, its key, the code.
+                assert noted(rig) == tokens and cut == 6
                 return
             again = restarted(rig)
             assert again.agent.keeper.load() is not None or tokens[2] in noted(again)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,33 +23,10 @@ def environment(**changes: str) -> dict[str, str]:
     return kept
 
 
-# What may be given again.
-_AGAIN = ("--set", "--only", "--skip", "--fault", "--wifi")
-
-
-def overridden(words: Sequence[str]) -> list[str]:
-    """`words` with the last one alone of each option that is there twice: a test says what a fixture has said
-    otherwise. (On a real command line that is a mistake.)"""
-    end = list(words).index("--") if "--" in words else len(words)
-    parts: list[list[str]] = []
-    for word in words[:end]:
-        if parts and parts[-1][0].startswith("--") and len(parts[-1]) == 1 and not word.startswith("--"):
-            parts[-1].append(word)
-        else:
-            parts.append([word])
-    last = {part[0]: number for number, part in enumerate(parts)}
-    kept = [part for number, part in enumerate(parts) if part[0] in _AGAIN or last[part[0]] == number]
-    return [*(word for part in kept for word in part), *words[end:]]
-
-
 def run(*words: str, timeout: float = 60, **changes: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(
-        [*PROGRAM, *overridden(words)],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        env=environment(**changes),
+        [*PROGRAM, *words], capture_output=True, text=True, timeout=timeout, env=environment(**changes)
     )
 
 
@@ -104,7 +81,7 @@ class AgentProcess:
 @contextmanager
 def started(*words: str, **changes: str) -> Iterator[AgentProcess]:
     """Start `pairlet WORDS --json`; it is killed at the end if it still runs."""
-    with started_by([*PROGRAM, *overridden(words), "--json"], **changes) as agent:
+    with started_by([*PROGRAM, *words, "--json"], **changes) as agent:
         yield agent
 
 

@@ -154,13 +154,18 @@ def open_http(config: Config, store: "Store", clock: SystemClock) -> "Http":
     return translated(http, config, store, clock)
 
 
-def _client(config: Config) -> "Client":
-    """Who the device is. Raises ConfigError, also where bound tokens would be of no use."""
+def client_at_work(config: Config) -> "Client":
+    """Who the device is, once what every command takes is fit for use. Raises ConfigError."""
     if config.flag("oauth.dpop"):
         from .commands_dpop import check_dpop
 
         check_dpop(config)
-    return client_of(config)
+    client = client_of(config)
+    if config.text("oauth.issuer"):
+        check_issuer(config.text("oauth.issuer"), config.flag("oauth.insecure_http"))
+    for table in ("oauth", "mqtt"):
+        ca_file_of(config, table)
+    return client
 
 
 def _proving(
@@ -194,11 +199,7 @@ class Joined:
         button: "Button | None" = None,
     ):
         config, file = configured or _configured(arguments)
-        client = _client(config)
-        if config.text("oauth.issuer"):
-            check_issuer(config.text("oauth.issuer"), config.flag("oauth.insecure_http"))
-        for table in ("oauth", "mqtt"):
-            ca_file_of(config, table)
+        client = client_at_work(config)
         # What telemetry needs is looked at before anybody pairs for it.
         choice = check_telemetry(config, file) if shown and config.text("mqtt.url") else None
         entropy = SystemEntropy()

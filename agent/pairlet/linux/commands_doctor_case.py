@@ -10,8 +10,8 @@ from ..device import DEVICE, Device, identify
 from ..keeper import TokenKeeper
 from ..parameters import of_keeper, of_token_requests
 from .clock import SystemClock
-from .commands import ca_file_of, configuration, configuration_file, open_http, state_folder
-from .commands_client import certificate_of, client_of
+from .commands import ca_file_of, client_at_work, configuration, configuration_file, open_http, state_folder
+from .commands_client import certificate_of
 from .commands_telemetry import check_telemetry
 from .doctor.asking import Listening
 from .doctor.places import Place, Way, broker_place, place_of
@@ -34,7 +34,7 @@ class Case:
     def __init__(self, arguments: argparse.Namespace):
         self.file = configuration_file(arguments.config)
         config = self.config = configuration(arguments, self.file)
-        self.client = client_of(config)
+        self.client = client_at_work(config)
         self.folder = state_folder(config)
         self.token_parameters = of_token_requests(config)
         self.grant = config.text("oauth.grant")

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from ..agent import REVOCATION
+from ..agent import REVOCATIONS
 from ..config import nearest
 from ..core.errors import OAuthError, PairletError, ProtocolError, TransportError, UnpairedError
 from ..core.introspection import introspection_request, read_introspection
@@ -164,7 +164,7 @@ async def _look_at_pairing(case: Case, report: Report) -> None:
     assert case.store is not None
     if case.grant == "client_credentials":
         report.add("pairing", OK, "it works in its own name, and gets a token when it needs one")
-    elif case.store.load(REVOCATION) is not None:
+    elif any(case.store.load(name) is not None for name in REVOCATIONS):
         words = "not paired; the server has still to be told of the end of the last pairing"
         report.add("pairing", WARN, words, "Run: pairlet unpair. Then pair the device: pairlet pair.")
     else:

@@ -38,8 +38,8 @@ class Help(argparse.HelpFormatter):
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose misuse ends with exit code 2 and two sentences on stderr.
 
-    Beyond argparse it refuses a value that is empty or has control characters, and an option with a value
-    that is given twice. `elsewhere`: commands that are there as well, and that another parser reads.
+    Beyond argparse it refuses a value that is empty or has control characters. `elsewhere`: commands that are
+    there as well, and that another parser reads.
     """
 
     def __init__(self, *, elsewhere: Sequence[str] = (), **settings: Any):
@@ -62,7 +62,6 @@ class Parser(argparse.ArgumentParser):
         return super().parse_known_args(words, namespace)
 
     def _look_at(self, words: list[str]) -> None:
-        given = set()
         rest = iter(words)
         for word in rest:
             name, has_value, value = word.partition("=")
@@ -78,9 +77,6 @@ class Parser(argparse.ArgumentParser):
                 value = value if has_value else next(rest, "--")
                 if not has_value and _is_option(value):
                     self.error(f"{name} needs a value: {action.metavar or 'one of ' + _listed(action)}")
-                if action.dest in given and not isinstance(action.default, list):
-                    self.error(f"{name} is given twice; give it once")
-                given.add(action.dest)
                 self._look_at_value(name, value, str(action.metavar))
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:

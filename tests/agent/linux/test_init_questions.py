@@ -508,7 +508,8 @@ def expected(question: str, text: str, scene: Scene) -> set[str]:
 def test_whatever_is_typed_is_in_the_file_as_it_was_or_was_refused(
     scene: Scene, typed: dict[str, str]
 ) -> None:
-    typed = {question: text.replace("\n", " ") for question, text in typed.items()}
+    # Neither the end of a line nor that of all typing (Ctrl-D).
+    typed = {question: text.replace("\n", " ").replace("\x04", " ") for question, text in typed.items()}
     answers: dict[str, list[str | bytes]] = {
         question: [text, FALLBACK[question]] for question, text in typed.items()
     }
@@ -538,6 +539,9 @@ def test_whatever_an_option_says_is_in_the_file_or_is_refused_in_a_sentence(
         config = scene.run(*words)
     except ConfigError as error:
         assert not scene.file.exists() and error.advice
+        return
+    except SystemExit as refusal:
+        assert not scene.file.exists() and refusal.code == 2
         return
     value: Callable[[str], str] = config.text
     name = {"set": "oauth.audience", "broker": "mqtt.url", "value": "oauth.provider_values"}.get(option)

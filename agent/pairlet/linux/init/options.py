@@ -37,8 +37,6 @@ def add_init(commands: Any) -> None:
         usage="pairlet init [PATH] [options]",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     init.add_argument("path", metavar="PATH", nargs="?", help="the file to write (default: ./pairlet.toml)")
     _add_device(init.add_argument_group("the device"))
