@@ -63,7 +63,7 @@ OF_ONE: dict[str, dict[str, tuple[str, ...]]] = {
         "--scope": ("\\",),
         "--broker": ("https://b", "b"),
         "--broker-profile": ("x",),
-        "--authorizer": (),
+        "--authorizer": ("x",),
         "--set": ("oauth.issuer=https://x", "oauth.isuer=x", "telemetry.interval=soon", "telemetry.interval"),
     },
     "pairlet exec": {"COMMAND": ("no-such-program-here",)},

@@ -175,6 +175,11 @@ class Interview:
                 break
         draft.put("mqtt.url", url)
         if not url:
+            for option in ("broker-profile", "authorizer"):
+                if asker.given(option) is not None:
+                    raise ConfigError(
+                        f"--{option} is about a broker, and there is none", "Give --broker as well."
+                    )
             return
         question = f"Which kind of broker is it: {', '.join(self._edges.brokers)}?"
         profile = asker.text("broker-profile", question, self._known_broker, "generic")
