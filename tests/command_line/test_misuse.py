@@ -302,6 +302,7 @@ def told_by(action: argparse.Action, value: str) -> "tuple[str, ...]":
     plain = title(action).removeprefix("--")
     return (
         value.rpartition(":")[2],
+        value.partition("=")[0],
         title(action),
         plain,
         plain.replace("-", "_"),
