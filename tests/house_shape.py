@@ -20,7 +20,7 @@ PRODUCT = ("agent", "firmware", "simulator")
 NOT_ON_BOARDS = names(
     "following.py client_credentials_grant.py own_name.py authorization_code_grant.py signing_in.py pkce.py "
     "authorization_response.py lending.py registering.py translating.py dialect.py setting_text.py "
-    "introspection.py"
+    "introspection.py refused_grants.py"
 )
 # And for type checkers alone, and for `python -m pairlet`.
 NOT_SHIPPED = NOT_ON_BOARDS | {"ports.py", "__main__.py"}

@@ -195,7 +195,12 @@ def _checked(name: str, value: object, where: str) -> object:
     choices = CHOICES.get(name)
     if choices and kept not in choices:
         if name == "oauth.grant":
-            _refuse_grant(kept, where)
+            try:
+                from .refused_grants import refuse
+            except ImportError:
+                pass  # a board, which has the device grant alone
+            else:
+                refuse(kept, where)
         raise ConfigError(f"{where}: {name} is '{kept}'", "Use one of: " + ", ".join(choices) + ".")
     if name in _MEMBERS and isinstance(kept, list):
         for member in kept:
@@ -208,24 +213,6 @@ def _checked(name: str, value: object, where: str) -> object:
     if name in _HIGHEST and isinstance(kept, int) and kept > _HIGHEST[name]:
         raise ConfigError(f"{where}: {name} is too large", f"Use at most {_HIGHEST[name] // 1000} s.")
     return kept
-
-
-def _refuse_grant(grant: object, where: str) -> None:
-    """Say what is wrong with the two grants that OAuth has given up, for whoever comes with an old recipe."""
-    if grant == "implicit":
-        raise ConfigError(
-            where
-            + ": the implicit grant puts the access token into an address, where others read it: it must not "
-            + "be used (RFC 9700 section 2.1.2)",
-            "Set oauth.grant to authorization_code or device_code.",
-        )
-    if grant == "password":
-        raise ConfigError(
-            where
-            + ": the password grant hands a person's password to the device: it must not be used "
-            + "(RFC 9700 section 2.4)",
-            "Set oauth.grant to device_code, or to client_credentials for an account of the device's own.",
-        )
 
 
 def _text(value: object) -> object:

@@ -29,6 +29,7 @@ HEAPS = {
     "test_resume": "4M",  # as test_agent, and many starts
     "test_resume_cuts": "4M",
     "test_prompting": "4M",
+    "test_introspection": "1M",  # of no use on a board
     "test_following": "4M",
     "test_downlink": "4M",
     "test_announcing": "4M",

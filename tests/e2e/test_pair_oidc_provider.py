@@ -68,13 +68,13 @@ class Device:
         """What the agent keeps."""
         return dict(json.loads(self._token_file.read_bytes()))
 
-    def pair(self, peer: Peer) -> list[dict[str, Any]]:
-        """`pairlet pair` and an approval; the events it told."""
+    def pair(self, peer: Peer) -> dict[str, Any]:
+        """`pairlet pair` and an approval; how it was told."""
         with started("pair", *self.options) as agent:
             assert "Sign-in Success" in peer.approve(agent)
-            agent.wait_for("paired")
+            paired = agent.wait_for("paired")
             assert agent.end() == 0
-            return agent.events
+            return paired
 
     def token(self) -> str:
         """What `pairlet token` prints."""
@@ -131,7 +131,7 @@ def test_pair_refresh_with_rotation_and_unpair(
 ) -> None:
     peer: Peer = request.getfixturevalue(server)
     device = Device(peer, getattr(peer.provider, name), tmp_path)
-    paired = device.pair(peer)[-1]
+    paired = device.pair(peer)
     assert paired["has_refresh_token"] is True
     assert set(paired["scope"].split()) == set(OidcProvider.scope.split())
     first = device.stored
@@ -218,7 +218,7 @@ def test_an_unattended_kill_between_refreshes_costs_nothing(peer: Peer, tmp_path
 def test_without_offline_access_the_end_is_the_end(peer: Peer, tmp_path: Path) -> None:
     device = Device(peer, peer.provider.device, tmp_path)
     device.options += ["--scope", "openid telemetry"]
-    assert device.pair(peer)[-1]["has_refresh_token"] is False
+    assert device.pair(peer)["has_refresh_token"] is False
     until(device.has_ended, "the access token to end")
     done = run("token", *device.options)
     assert done.returncode == 6 and "no refresh token" in done.stderr

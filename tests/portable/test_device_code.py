@@ -118,7 +118,7 @@ def test_what_steers_a_screen_is_refused():
 def test_item_11_the_device_code_is_a_secret():
     code = read()
     assert DEVICE_CODE not in repr(code) + str(code) + repr(code.device_code) + "%s" % code.device_code
-    for bad in ("hidden\n", "hidden\u00e9", 5, ["hidden"], "hidden" * 4000):
+    for bad in ("hidden\n", "hidden\u00e9", 5, ["hidden"], "hidden" * 2731):
         error = refused(ProtocolError, read, device_code=bad)
         assert "hidden" not in str(error) + repr(error)
 
