@@ -65,6 +65,11 @@ def test_each_setting_stands_below_a_comment_and_is_what_was_chosen(each: Draft)
             assert lines[number - 1].startswith("# ") and lines[number - 1].endswith((".", ":")), line
 
 
+def test_what_a_setting_means_is_written_as_it_is() -> None:
+    meanings = {"oauth.dpop": "bind tokens to a key (RFC 9449)"}
+    assert "# Bind tokens to a key (RFC 9449).\n" in text_of(draft(oauth__dpop=True), meanings)
+
+
 @pytest.mark.parametrize("each", DRAFTS)
 def test_what_stands_in_comments_can_be_used_as_it_is(each: Draft) -> None:
     lines = text_of(each, MEANINGS).splitlines()

@@ -96,8 +96,8 @@ def _comment(name: str, draft: Draft, meanings: Mapping[str, str]) -> list[str]:
         return [
             f"# {clean(draft.profile.name)}: the profile knows its addresses and what is peculiar about it."
         ]
-    words = _WORDS.get(name) or clean(meanings.get(name, "")).capitalize() + "."
-    return [f"# {words}"]
+    words = clean(meanings.get(name, ""))
+    return [f"# {_WORDS.get(name) or words[:1].upper() + words[1:] + '.'}"]
 
 
 # ---- what might be set besides, as comments ----
