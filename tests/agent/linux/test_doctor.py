@@ -422,6 +422,8 @@ def test_a_server_that_says_nothing(trusting: Doctor, server: HttpsServer, impat
         ("unauthorized_client", "fail", "does not allow it the grant device_code"),
         ("unsupported_grant_type", "fail", "has no grant device_code"),
         ("invalid_target", "warn", "answers invalid_target"),
+        ("invalid_dpop_proof", "skipped", "wants a DPoP proof"),
+        ("use_dpop_nonce", "skipped", "wants a DPoP proof"),
         ("device_not_found", "skipped", "leaves open whether it knows the client tv"),
     ],
 )
