@@ -44,7 +44,7 @@ _log = logging.getLogger("pairlet")
 
 _PLACES = ("pairlet.toml", "~/.config/pairlet/pairlet.toml", "/etc/pairlet/pairlet.toml")
 # Settings that name a file or folder: in a configuration file they start from where that file is.
-_PATHS = (
+PATHS = (
     "oauth.client_secret_file", "oauth.client_key_file", "oauth.client_certificate_file", "oauth.ca_file",
     "mqtt.ca_file", "store.dir", "token_agent.socket",
 )  # fmt: skip
@@ -105,7 +105,7 @@ def read_configuration(path: Path) -> Config:
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}", "Correct the line it names.") from None
-    for name in _PATHS:
+    for name in PATHS:
         table, _, key = name.partition(".")
         keys = tables.get(table)
         value = keys.get(key) if isinstance(keys, dict) else None

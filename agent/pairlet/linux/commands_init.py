@@ -16,7 +16,7 @@ from ..discovery import find_metadata
 from ..drive import Patience
 from ..setting_text import from_text
 from .clock import SystemClock
-from .commands import TRIES, configuration_file, read_configuration
+from .commands import PATHS, TRIES, configuration_file, read_configuration
 from .commands_provider import with_provider
 from .entropy import SystemEntropy
 from .http import RequestsHttp
@@ -84,7 +84,11 @@ def _talk(options: Namespace, output: Output) -> Talk | None:
 def _interview(options: Namespace, target: Target, talk: Talk | None) -> Draft:
     def edges(look_up: Any) -> Edges:
         brokers = {name: "{authorizer}" in profile.username for name, profile in PROFILES.items()}
-        return Edges(_fits, look_up, target.relative, brokers, _parsed)
+        return Edges(_fits, look_up, target.relative, brokers, parsed)
+
+    def parsed(name: str, text: str) -> Value:
+        # As on every command line, a file is named from here.
+        return _parsed(name, target.relative(text) if name in PATHS else text)
 
     def look_up(oauth: dict[str, Value]) -> Found:
         ca_file = oauth.get("ca_file")

@@ -95,6 +95,13 @@ FLAGS = ["--for", "person", "--no-browser", "--issuer", ISSUER, "--client-id", "
 FOR_ITSELF = ["--for", "device", "--issuer", ISSUER, "--client-id", "meter"]
 
 
+def test_files_in_set_are_named_from_here(scene: Scene) -> None:
+    words = ["--set", "mqtt.ca_file=ca.pem", "--set", "store.dir=sub/state", "--broker", "mqtts://b.example"]
+    config = scene.run(*FLAGS, *words, "sub/pairlet.toml")
+    assert config.text("mqtt.ca_file") == str(scene.folder / "ca.pem")
+    assert config.text("store.dir") == str(scene.folder / "sub" / "state")
+
+
 # ---- the conversation ----
 
 
