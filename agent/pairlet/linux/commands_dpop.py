@@ -26,13 +26,18 @@ _NOT_WITH = (
 
 def check_dpop(config: "Settings") -> None:
     """Raises ConfigError where bound tokens would be of no use, and without the extra `keys`."""
+    check_use(config)
+    require_extra("oauth.dpop")
+
+
+def check_use(config: "Settings") -> None:
+    """Raises ConfigError where bound tokens would be of no use."""
     for name, reason in _NOT_WITH:
         if config.get(name):
             raise ConfigError(
                 f"oauth.dpop and {name} don't go together: {reason}",
                 f"Leave out one of them: bound tokens are for HTTP, and without oauth.dpop {name} works.",
             )
-    require_extra("oauth.dpop")
 
 
 def with_proofs(

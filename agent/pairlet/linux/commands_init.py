@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from argparse import Namespace
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -68,9 +69,18 @@ def _init(options: Namespace, output: Output) -> int:
     draft = _interview(options, target, talk)
     text = text_of(draft, {name: setting.meaning for name, setting in SETTINGS.items()})
     # As the agent will read it: what it would refuse is never written.
-    target.write(text, lambda path: with_provider(read_configuration(path)), replace=replace)
+    target.write(text, _check, replace=replace)
     _tell(draft, target, output, told=talk is not None)
     return EXIT_DONE
+
+
+def _check(path: Path) -> None:
+    """Raises ConfigError for a file that the agent would refuse wherever it runs."""
+    config = with_provider(read_configuration(path))
+    if config.flag("oauth.dpop"):
+        from .commands_dpop import check_use
+
+        check_use(config)
 
 
 def _talk(options: Namespace, output: Output) -> Talk | None:

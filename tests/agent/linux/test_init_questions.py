@@ -102,6 +102,12 @@ def test_files_in_set_are_named_from_here(scene: Scene) -> None:
     assert config.text("store.dir") == str(scene.folder / "sub" / "state")
 
 
+def test_what_does_not_go_together_is_not_written(scene: Scene) -> None:
+    bound = ["--set", "oauth.dpop=true"]
+    assert "mqtt.url" in str(scene.refused(*FLAGS, *bound, "--broker", "mqtts://b.example"))
+    assert scene.run(*FLAGS, *bound).flag("oauth.dpop")
+
+
 # ---- the conversation ----
 
 
