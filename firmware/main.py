@@ -335,6 +335,10 @@ def main() -> None:
             display = ConsoleDisplay()
         tell(display, error)
         return
+    except Exception as error:
+        # A pin that this chip does not have, say, or a heap that something before main.py has filled.
+        _start_anew(error)
+        return
     del tables, wifi, board
     _forget_start()
     try:
