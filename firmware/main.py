@@ -310,6 +310,9 @@ def _start_anew(error: Exception) -> None:
     stored what waited, and the heap of the next start is whole.
     """
     try:
+        # The tasks hold most of what there is.
+        asyncio.new_event_loop()
+        gc.collect()
         print("pairlet: a fault:", type(error).__name__, error)
         print("The board restarts in 60 s; Ctrl-C keeps it.")
         time.sleep(_RESTART_MS // 1000)
@@ -346,10 +349,7 @@ def main() -> None:
     except KeyboardInterrupt:
         print("pairlet: stopped; machine.reset() starts it again")
     except Exception as error:
-        # The tasks hold most of what there is.
-        asyncio.new_event_loop()
         del firmware
-        gc.collect()
         _start_anew(error)
     finally:
         # What tasks were left behind must not run on beside the REPL.

@@ -185,9 +185,9 @@ def _keep(agent: "Agent", note: bytes) -> None:
     for number, place in enumerate(taken):
         if place != REVOCATIONS[number]:
             data = store.load(place)
-            assert data is not None
-            store.save(REVOCATIONS[number], data)
-            store.delete(place)
+            if data is not None:  # another process may have set it aside
+                store.save(REVOCATIONS[number], data)
+                store.delete(place)
     store.save(REVOCATIONS[len(taken)], note)
 
 

@@ -247,7 +247,7 @@ class BoardMqtt:
                 else:
                     writer.write(data)
                     await writer.drain()
-        except (OSError, ValueError):
+        except (OSError, ValueError, MemoryError):
             self._finish(_LOST)
 
     async def _watching(self) -> None:

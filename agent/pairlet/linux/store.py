@@ -28,6 +28,8 @@ _TEMPORARY = re.compile(r"\.[a-z0-9_-]{1,64}\.[0-9a-f]{16}\.tmp")
 # Ends of the growing delays between two looks at a lock that somebody else holds, in seconds.
 _FIRST_DELAY_S = 0.01
 _LAST_DELAY_S = 1.0
+# Nobody is alone() with a value for longer than a few writes take, unless the process stands still.
+_ALONE_S = 5.0
 
 _ADVICE = {
     errno.ENOSPC: "The disk is full: make room, then try again.",
@@ -190,7 +192,7 @@ class FileStore:
             yield
             return
         try:
-            for delay in self._tries(descriptor, path):
+            for delay in self._tries(descriptor, path, min(self._lock_timeout_s, _ALONE_S)):
                 time.sleep(delay)
             _sign(descriptor)
             yield
@@ -198,12 +200,12 @@ class FileStore:
             os.close(descriptor)
 
     async def _acquire(self, descriptor: int, path: str) -> None:
-        for delay in self._tries(descriptor, path):
+        for delay in self._tries(descriptor, path, self._lock_timeout_s):
             await asyncio.sleep(delay)
 
-    def _tries(self, descriptor: int, path: str) -> Iterator[float]:
+    def _tries(self, descriptor: int, path: str, timeout_s: float) -> Iterator[float]:
         """Try to lock the open file; how long to wait before the next try, in seconds, until it is ours."""
-        deadline = time.monotonic() + self._lock_timeout_s
+        deadline = time.monotonic() + timeout_s
         delay = _FIRST_DELAY_S
         while True:
             with told("lock", path):
@@ -213,7 +215,7 @@ class FileStore:
             if remaining <= 0:
                 raise StoreError(
                     f"{_holder(descriptor)} holds the state folder {ascii(self._folder)} "
-                    f"and did not let go within {self._lock_timeout_s:g} s",
+                    f"and did not let go within {timeout_s:g} s",
                     "Only one agent can use a state folder: stop the other one, or wait and try again.",
                 )
             yield min(delay, remaining)

@@ -111,6 +111,11 @@ def test_a_new_file_a_replaced_one_and_one_that_stays(tmp_path: Path) -> None:
     target.path.chmod(0o640)
     target.write("b\n", good, replace=True)
     assert target.path.read_text() == "b\n" and stat.S_IMODE(target.path.stat().st_mode) == 0o640
+    if os.geteuid() == 0:
+        # `sudo pairlet init --force` leaves the file to the user whose it is.
+        os.chown(target.path, 65534, 65534)
+        target.write("c\n", lambda path: None, replace=True)
+        assert target.path.stat().st_uid == target.path.stat().st_gid == 65534
     assert os.listdir(target.path.parent) == ["pairlet.toml"]
 
 

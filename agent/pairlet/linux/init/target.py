@@ -65,7 +65,10 @@ class Target:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
             try:
                 if os.path.exists(self.path):
-                    os.fchmod(descriptor, self.path.stat().st_mode & 0o777)
+                    was = self.path.stat()
+                    with contextlib.suppress(OSError):  # only root may give a file to somebody else
+                        os.fchown(descriptor, was.st_uid, was.st_gid)
+                    os.fchmod(descriptor, was.st_mode & 0o777)
                 write_all(descriptor, text.encode("utf-8"))
                 os.fsync(descriptor)
                 check(temporary)
