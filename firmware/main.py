@@ -338,9 +338,8 @@ def main() -> None:
             display = ConsoleDisplay()
         tell(display, error)
         return
-    except Exception as error:
-        # A pin that this chip does not have, say, or a heap that something before main.py has filled.
-        _start_anew(error)
+    except MemoryError as error:
+        _start_anew(error)  # something before main.py has filled the heap, say
         return
     del tables, wifi, board
     _forget_start()
