@@ -76,6 +76,16 @@ def read_answer(response: Response, *secrets: Secret) -> Answer:
     return Answer(ERROR, members, OAuthError(code, description), retry_after_ms)
 
 
+def read_token_answer(response: Response, *secrets: Secret) -> Answer:
+    """As read_answer, for a token request (RFC 6749 section 5.1): a success without an access_token is a
+    fault. It is JSON from something in between; if it was the server after all, its next answer says so."""
+    answer = read_answer(response, *secrets)
+    if answer.kind == SUCCESS and "access_token" not in answer.members:
+        fault = ProtocolError("the server answered neither a token nor an error")
+        return Answer(FAULT, answer.members, fault, answer.retry_after_ms)
+    return answer
+
+
 def _fault(response: Response, what: str) -> ProtocolError:
     sort = (response.header("content-type") or "").partition(";")[0].strip().lower()
     if sort == "text/html":

@@ -4,7 +4,7 @@ Not for boards: they have no browser.
 """
 
 from . import form
-from .answer import ERROR, FAULT, Answer, read_answer
+from .answer import ERROR, FAULT, Answer, read_token_answer
 from .authorization_response import AuthorizationResponse
 from .backoff import Backoff
 from .client import Client
@@ -167,14 +167,11 @@ class AuthorizationCodeGrant(Machine):
         """Take the answer to the token request."""
         self.check("fault")  # only while a request is under way
         assert self._code is not None
-        answer = read_answer(response, self._code, self._verifier, self._state, *self._client.secrets)
+        answer = read_token_answer(response, self._code, self._verifier, self._state, *self._client.secrets)
         if answer.kind == FAULT:
             self._meet_fault(answer.error, answer.retry_after_ms, now)
         elif answer.kind == ERROR:
             self._end("error", answer.error)
-        elif "access_token" not in answer.members:
-            fault = ProtocolError("the server answered neither a token nor an error")
-            self._meet_fault(fault, answer.retry_after_ms, now)
         else:
             self._receive_token(answer)
 

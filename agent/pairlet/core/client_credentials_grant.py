@@ -1,6 +1,6 @@
 """A token in the device's own name (RFC 6749 section 4.4) as a machine: no person, no refresh token."""
 
-from .answer import ERROR, FAULT, SUCCESS, Answer, read_answer
+from .answer import ERROR, FAULT, Answer, read_token_answer
 from .backoff import Backoff
 from .client import NONE, Client
 from .errors import ConfigError, PairletError, ProtocolError
@@ -89,11 +89,8 @@ class ClientCredentialsGrant(Machine):
     def receive(self, response: Response, now: int) -> None:
         """Take the answer to the last request."""
         self.check("fault")  # only while a request is under way
-        answer = read_answer(response, *self._client.secrets)
-        if answer.kind == SUCCESS and "access_token" not in answer.members:
-            fault = ProtocolError("the server answered neither a token nor an error")
-            self._meet_fault(fault, answer.retry_after_ms, now)
-        elif answer.kind == FAULT:
+        answer = read_token_answer(response, *self._client.secrets)
+        if answer.kind == FAULT:
             self._meet_fault(answer.error, answer.retry_after_ms, now)
         else:
             self._end(answer)

@@ -1,7 +1,7 @@
 """The OAuth 2.0 Device Authorization Grant (RFC 8628) as a machine."""
 
 from . import url
-from .answer import ERROR, FAULT, Answer, read_answer
+from .answer import ERROR, FAULT, Answer, read_answer, read_token_answer
 from .backoff import Backoff
 from .client import Client
 from .errors import OAuthError, PairletError, ProtocolError
@@ -194,11 +194,10 @@ class DeviceGrant(Machine):
         secrets = self._client.secrets
         if self.code is not None:
             secrets = [self.code.device_code] + secrets
-        answer = read_answer(response, *secrets)
         if self.state == ASKING:
-            self._receive_code(answer, now)
+            self._receive_code(read_answer(response, *secrets), now)
         else:
-            self._receive_poll(answer, now)
+            self._receive_poll(read_token_answer(response, *secrets), now)
 
     def transport_failed(self, now: int) -> None:
         """There was no answer. Less often from now on (section 3.5), but never given up before the end."""
@@ -232,14 +231,9 @@ class DeviceGrant(Machine):
         elif answer.kind == ERROR:
             self._receive_error(answer, now)
         else:
-            self._receive_token(answer, now)
+            self._receive_token(answer)
 
-    def _receive_token(self, answer: Answer, now: int) -> None:
-        if "access_token" not in answer.members:
-            # JSON from something in between. If it was the server after all, its next answer says so.
-            fault = ProtocolError("the server answered neither a token nor an error")
-            self._meet_fault(fault, answer.retry_after_ms, now)
-            return
+    def _receive_token(self, answer: Answer) -> None:
         try:
             self.token = Token.from_answer(
                 answer.members,

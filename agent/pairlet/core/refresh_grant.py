@@ -1,6 +1,6 @@
 """Refreshing an access token (RFC 6749 section 6) as a machine."""
 
-from .answer import ERROR, FAULT, SUCCESS, read_answer
+from .answer import ERROR, FAULT, read_token_answer
 from .backoff import Backoff
 from .client import Client
 from .errors import ConfigError, PairletError, ProtocolError
@@ -102,11 +102,8 @@ class RefreshGrant(Machine):
         """Take the answer to the last request."""
         self.check("fault")  # only while a request is under way
         assert self._token.refresh_token is not None
-        answer = read_answer(response, self._token.refresh_token, *self._client.secrets)
-        if answer.kind == SUCCESS and "access_token" not in answer.members:
-            fault = ProtocolError("the server answered neither a token nor an error")
-            self._meet_fault(fault, answer.retry_after_ms, now)
-        elif answer.kind == FAULT:
+        answer = read_token_answer(response, self._token.refresh_token, *self._client.secrets)
+        if answer.kind == FAULT:
             self._meet_fault(answer.error, answer.retry_after_ms, now)
         elif answer.kind == ERROR:
             self._receive_error(answer.error)

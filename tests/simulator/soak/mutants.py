@@ -149,9 +149,9 @@ _TOKENS = (
         "pairlet.core.refresh_grant",
         (
             (
-                "        elif answer.kind == FAULT:\n            self._meet_fault(answer.error, "
+                "        if answer.kind == FAULT:\n            self._meet_fault(answer.error, "
                 "answer.retry_after_ms, now)",
-                "        elif answer.kind == FAULT:\n            self.error = answer.error\n            "
+                "        if answer.kind == FAULT:\n            self.error = answer.error\n            "
                 'self.step("invalid_grant")',
             ),
         ),
