@@ -65,19 +65,7 @@ def unit_for(
     if not wishes.for_user:
         _check_places(wishes, config_file, state_folder, health_socket)
     if not wishes.for_user and not wishes.run_as:
-        _check_program()
-        _check_readable(config_file, f"Put it where services look: install -D -m 644 {config_file} "
-                                     "/etc/pairlet/pairlet.toml")  # fmt: skip
-        if state_folder:
-            raise ConfigError(
-                f"store.dir is {state_folder}, where the service's own user may not write",
-                f"Leave it out, and systemd gives it /var/lib/{wishes.name}; or name a user with --as.",
-            )
-        if token_socket and not re.fullmatch(r"/run/[A-Za-z0-9_-]+/[^/]+", token_socket):
-            raise ConfigError(
-                f"token_agent.socket is {token_socket}, where the service's own user may not write",
-                f"Write /run/{wishes.name}/token, in a folder that systemd makes; or name a user with --as.",
-            )
+        _check_own_user(wishes, config_file, state_folder, token_socket)
     places = [str(config_file), sys.executable, sys.prefix, *([state_folder] if state_folder else [])]
     return Unit(
         name=wishes.name,
@@ -97,6 +85,23 @@ def unit_for(
         group=token_group if not wishes.for_user else "",
         reads_homes=any(_is_in_a_home(place) for place in places),
     )  # fmt: skip
+
+
+def _check_own_user(wishes: Wishes, config_file: Path, state_folder: str, token_socket: str) -> None:
+    """ConfigError for what a user of the service's own, whom systemd makes up, could not read or write."""
+    _check_program()
+    _check_readable(config_file, f"Put it where services look: install -D -m 644 {config_file} "
+                                 "/etc/pairlet/pairlet.toml")  # fmt: skip
+    if state_folder:
+        raise ConfigError(
+            f"store.dir is {state_folder}, where the service's own user may not write",
+            f"Leave it out, and systemd gives it /var/lib/{wishes.name}; or name a user with --as.",
+        )
+    if token_socket and not re.fullmatch(r"/run/[A-Za-z0-9_-]+/[^/]+", token_socket):
+        raise ConfigError(
+            f"token_agent.socket is {token_socket}, where the service's own user may not write",
+            f"Write /run/{wishes.name}/token, in a folder that systemd makes; or name a user with --as.",
+        )
 
 
 def _check_places(wishes: Wishes, config_file: Path, state_folder: str, health_socket: str) -> None:
