@@ -45,6 +45,8 @@ class Renewing:
         self.refresh_after = ports.clock.now()
         self._renewed_at: int | None = None
         self.makes_room = False
+        self._is_asked = False  # by the link, for another token than the one it has
+        self._tried = asyncio.Event()
 
     async def run(self) -> None:
         """Replace the token whenever it is due. Ends with UnpairedError, with RoomNeeded where the broker's
@@ -69,7 +71,7 @@ class Renewing:
                     raise UnpairedError("the access token has ended, and there is no refresh token")
             if due is not None:
                 due = max(due, self.refresh_after)
-            if due is None or clock.now() < due:
+            if not self._is_asked and (due is None or clock.now() < due):
                 await self._wait_until(due)
             elif self._agent.link is not None and self._agent.ports.http.needs_room:
                 self.makes_room = True
@@ -110,17 +112,20 @@ class Renewing:
                 self._agent.link.token_renewed()
 
     async def renew_for_broker(self) -> None:
-        """For the link: another token than the one that the broker refuses."""
-        if not self._agent.ports.http.needs_room:
-            await self.renew(self._agent.tell_trouble)
-            return
-        # The link ends with this, and with it what it knows of the time before.
-        now = self._agent.ports.clock.now()
-        if self._renewed_at is None or now - self._renewed_at >= _RENEW_AGAIN_MS:
+        """For the link: wait until there was a try to get another token than the one that the broker refuses.
+
+        Whoever stops waiting stops no request: the answer may hold the only refresh token that is still good.
+        """
+        if self._agent.ports.http.needs_room:
+            # The link ends with this, and with it what it knows of the time before.
+            now = self._agent.ports.clock.now()
+            if self._renewed_at is not None and now - self._renewed_at < _RENEW_AGAIN_MS:
+                return
             self._renewed_at = now
-            self.makes_room = True
-            self._agent.keeper.changed.set()
-            await asyncio.Event().wait()
+        self._is_asked = True
+        self._tried.clear()
+        self._agent.keeper.changed.set()
+        await self._tried.wait()
 
     async def renew(self, trouble: "Trouble") -> "PairletError | None":
         """Refresh; return why not, or None. After a failure the server is left alone for a while. Raises
@@ -137,6 +142,9 @@ class Renewing:
             self._agent.emit("waiting", what="refresh", ms=pause_ms)
             self.refresh_after = self._agent.ports.clock.now() + pause_ms
             return error
+        finally:
+            self._is_asked = False
+            self._tried.set()
         self._backoff.reset()
         self.refresh_after = self._agent.ports.clock.now()
         if self._agent.link is not None:

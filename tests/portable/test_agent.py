@@ -272,6 +272,28 @@ def test_a_broker_that_refuses_the_token_gets_a_new_one():
     assert broker.passwords[0] == rig.server.live_access_token
 
 
+def test_an_answer_that_the_link_waits_for_no_longer_is_not_lost():
+    broker = MemoryBroker(check=lambda credentials: 0 if "refreshed" in rig.names() else 0x87)
+    rig = Rig(broker=broker)
+
+    exchange = rig.http.exchange
+
+    async def exchange_slowly(request):
+        response = await exchange(request)
+        if b"grant_type=refresh_token" in request.body:
+            # The server has acted; its answer takes longer than the link waits.
+            await rig.clock.sleep_until(rig.clock.now() + 40000)
+        return response
+
+    rig.http.exchange = exchange_slowly
+    rig.run(rig.agent.run(), until=5 * MINUTE)
+    # The server forgives nothing: to send the same refresh token again would have ended the pairing.
+    assert rig.names().count("refreshed") == rig.names().count("paired") == 1
+    assert broker.passwords[-1] == rig.server.live_access_token
+    refused = [fields for event, fields in rig.events if event == "waiting" and fields["what"] == "broker"]
+    assert refused, "the link waited for the answer itself"
+
+
 def test_invalid_grant_un_pairs_and_shows_a_new_code():
     rig = Rig(broker=MemoryBroker(), token_s=600)
 
