@@ -1,6 +1,5 @@
 """The simulated device: its power, disk and clock, and the processes on it."""
 
-import asyncio
 import errno
 from bisect import bisect_left
 from random import Random
@@ -10,7 +9,7 @@ from .clock import RIGHT, DeviceClock
 from .disk import Disk
 from .logs import Logs
 from .process import RUN, Process
-from .schedule import PowerCut
+from .schedule import PowerCut, ProcessLoop
 from .system_calls import SystemCalls, store_module
 from .weather import MINUTE_MS, SECOND_MS
 
@@ -226,8 +225,10 @@ class Device:
         """The disk is good again."""
         self._failure = None
 
-    def _before_call(self, call: str, changes: bool) -> None:
-        if asyncio.get_running_loop().ended:  # type: ignore[attr-defined]
+    def _before_call(self, call: str, changes: bool) -> ProcessLoop:
+        caller = self._world.schedule.running
+        assert caller is not None
+        if caller.ended:
             raise PowerCut()
         if self._cut_after is not None:
             self._cut_after -= 1
@@ -239,6 +240,7 @@ class Device:
         if failure is not None and call in failure[1] and (changes or call == "read"):
             self._world.disk_failed()
             raise OSError(failure[2], failure[0])
+        return caller
 
     def _after_call(self) -> None:
         self._world.disk_settled()

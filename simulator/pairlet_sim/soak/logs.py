@@ -28,7 +28,7 @@ class Logs:
         self,
         disk: Disk,
         loop: ProcessLoop,
-        before: Callable[[str, bool], None],
+        before: Callable[[str, bool], object],
         kept: Callable[[str, bytes], None],
         opened: Callable[[], None],
     ):

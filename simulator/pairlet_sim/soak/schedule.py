@@ -5,10 +5,10 @@ somebody wants to. All times are whole milliseconds since the simulation began.
 """
 
 import asyncio
-import heapq
 from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 # So many turns without time moving are somebody going round in circles.
@@ -44,8 +44,8 @@ class Schedule:
 
     def at(self, when: int, loop: "ProcessLoop | None", callback: Callback, *arguments: Any) -> None:
         """Call `callback` at `when` (ms); at once if that has passed."""
-        self._count += 1
-        heapq.heappush(self._later, (when, self._count, loop, callback, arguments))
+        self._count = count = self._count + 1
+        heappush(self._later, (when, count, loop, callback, arguments))
 
     def take(self, loop: "ProcessLoop") -> list[tuple[Callback, tuple[Any, ...]]]:
         """Take out all that `loop` wanted to do, now or later."""
@@ -55,7 +55,7 @@ class Schedule:
         self.ready.clear()
         self.ready.extend(ready)
         self._later[:] = [entry for entry in self._later if entry[2] is not loop]
-        heapq.heapify(self._later)
+        heapify(self._later)
         return taken
 
     def run_until(self, until: int) -> None:
@@ -72,7 +72,7 @@ class Schedule:
                 if turns > _MOST_TURNS:
                     raise Spinning(f"{_MOST_TURNS} turns of the loop, and no time has passed")
             elif later and later[0][0] <= until:
-                when, _, loop, callback, arguments = heapq.heappop(later)
+                when, _, loop, callback, arguments = heappop(later)
                 if when > self.now:
                     self.now, turns = when, 0
             else:
@@ -84,22 +84,23 @@ class Schedule:
                 if loop.frozen_until > self.now:
                     self.at(loop.frozen_until, loop, callback, *arguments)
                     continue
-                if loop is not self._running:
+                if loop is not self.running:
                     self._enter(loop)
             try:
                 callback(*arguments)
             except PowerCut:
                 pass  # in the midst of what the loop itself had called
 
-    _running: "ProcessLoop | None" = None
+    # Whose turn it is.
+    running: "ProcessLoop | None" = None
 
     def _enter(self, loop: "ProcessLoop | None") -> None:
-        self._running = loop
+        self.running = loop
         events._set_running_loop(None if loop is None else loop.for_asyncio)
 
     def run_apart(self, loop: "ProcessLoop", turns: "deque[tuple[Callback, tuple[Any, ...]]]") -> None:
         """Let `loop`, which has ended, go through `turns` and what they lead to, apart from the world."""
-        before = self._running
+        before = self.running
         self._enter(loop)
         left = _MOST_TURNS
         while turns and left:

@@ -3,7 +3,6 @@
 So it is the agent's real store that runs, and a power cut can come between any two of its calls.
 """
 
-import asyncio
 import errno
 import importlib.util
 import os
@@ -25,9 +24,9 @@ _USER = 1000
 class SystemCalls:
     """Stands in for `os` in pairlet.linux.store.
 
-    `before(call, changes)` is called ahead of each call, with whether it changes the disk; it may raise
-    OSError or PowerCut. `after()`: names have become safe. `replaced(size)`: a name leads to
-    a new file of so many bytes.
+    `before(call, changes)` is called ahead of each call, with whether it changes the disk; it says which
+    process is calling, by its loop, and may raise OSError or PowerCut. `after()`: names have become safe.
+    `replaced(size)`: a name leads to a new file of so many bytes.
     """
 
     O_RDONLY, O_WRONLY, O_RDWR = os.O_RDONLY, os.O_WRONLY, os.O_RDWR
@@ -35,7 +34,7 @@ class SystemCalls:
     O_NONBLOCK, O_DIRECTORY = os.O_NONBLOCK, os.O_DIRECTORY
     PathLike, fspath = os.PathLike, staticmethod(os.fspath)
 
-    def __init__(self, disk: Disk, before: Callable[[str, bool], None], after: Callable[[], None],
+    def __init__(self, disk: Disk, before: Callable[[str, bool], object], after: Callable[[], None],
                  replaced: Callable[[int], None]):  # fmt: skip
         self.disk = disk
         self.path = SimpleNamespace(
@@ -58,7 +57,7 @@ class SystemCalls:
 
     def open(self, path: str, flags: int, mode: int = 0o777) -> int:
         """A descriptor."""
-        self._before("open", bool(flags & os.O_CREAT))
+        owner = self._before("open", bool(flags & os.O_CREAT))
         file: File | None = None
         if path != FOLDER:
             name = _name_in(path)
@@ -70,7 +69,7 @@ class SystemCalls:
                     raise FileNotFoundError(errno.ENOENT, "No such file")
                 file = self.disk.create(name)
         self._next += 1
-        self._open[self._next] = (file, asyncio.get_running_loop())
+        self._open[self._next] = (file, owner)
         return self._next
 
     def close(self, descriptor: int) -> None:

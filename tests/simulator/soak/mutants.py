@@ -288,6 +288,16 @@ _KEEPING = (
         *_STALE,
         given={"broker_refuses": 0.5, **_MEASURES, "is_shared": False},
     ),
+    Mutant(
+        "stops a refresh that the link waits for no longer",
+        "pairlet.renewing",
+        (
+            ("        self._is_asked = True\n", ""),
+            ("await self._tried.wait()", "await self.renew(self._agent.tell_trouble)"),
+        ),
+        ("waits_for_the_answer_unless_stopped", "waits_for_the_answer_when_stopped", *_LOST),
+        given={"broker_refuses": 0.8, "latency_ms": 40_000, **_MEASURES},
+    ),
     _one(
         "gives up after a refusal",
         "renewing",

@@ -106,6 +106,11 @@ def waits_for_the_answer_when_stopped(waited_ms: int) -> str:
     return f"it left a refresh {waited_ms} ms after it was asked to stop" if waited_ms < _FAREWELL_MS else ""
 
 
+def waits_for_the_answer_unless_stopped(kind: str) -> str:
+    """Nothing but a stop gives up a refresh that has left: it has a limit of its own."""
+    return "it left a refresh, and nobody had asked it to stop" if kind == REFRESH else ""
+
+
 def spreads_its_refreshes(early: list[float]) -> str:
     """Devices (here: starts of one) do not refresh as one: chance moves each by up to a tenth of the life."""
     if len(early) < _SPREAD_FROM or max(early) > 0.01:
@@ -287,7 +292,9 @@ class TokenWitness:
     def abandoned(self, exchange: Exchange) -> None:
         """The device waits no longer for an answer."""
         stopping = exchange.process.stopping
-        if exchange.kind == REFRESH and stopping is not None:
+        if stopping is None:
+            self._world.judge(waits_for_the_answer_unless_stopped, exchange.kind)
+        elif exchange.kind == REFRESH:
             self._world.judge(waits_for_the_answer_when_stopped, self._world.schedule.now - stopping)
         self._forget(exchange)
 
