@@ -99,6 +99,8 @@ class Http:
         if fate.reaches:
             answer = world.server.answer(exchange.method, exchange.url, exchange.body, world.schedule.now)
             answer.headers.append(("date", http_date(world.schedule.now)))
+            if exchange.kind == REFRESH:
+                world.tokens.reached(exchange)
             if answer.rotation is not None:
                 world.rotated(answer.rotation)
         if fate.failure:

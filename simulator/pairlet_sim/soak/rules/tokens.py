@@ -63,9 +63,12 @@ def unpairs_only_when_the_server_has_ended_it(ended: str) -> str:
     return "" if ended else "it un-paired, and the server still has the pairing"
 
 
-def loses_no_token_that_arrived(rotation: Rotation, disturbed: bool) -> str:
-    """A pairing that ended by reuse: the successor never arrived, or the power went before it was on disk."""
-    if not rotation.arrived or (disturbed and not rotation.kept):
+def loses_no_token_that_arrived(rotation: Rotation, disturbed: bool, overtaken: bool) -> str:
+    """A pairing that ended by reuse: the successor never arrived, or the power went before it was on disk.
+
+    `overtaken`: or the request of a process that was killed reached the server after that of the next one.
+    """
+    if not rotation.arrived or (disturbed and not rotation.kept) or overtaken:
         return ""
     return f"it used {rotation.old} again although {rotation.new} had arrived"
 
@@ -158,6 +161,8 @@ class TokenWitness:
         self._excuses: dict[object, int] = {}
         self._early: list[float] = []
         self._counted: set[object] = set()
+        # Whether it was ended by a request that had left before there was a successor, its process gone.
+        self._overtaken: dict[Family, bool] = {}
 
     @property
     def access_token(self) -> "AccessToken | None":
@@ -289,6 +294,14 @@ class TokenWitness:
         latest = token.ends - min(max(60_000, life // 5), life // 2)
         self._early.append((latest - now) / life)
 
+    def reached(self, exchange: Exchange) -> None:
+        """The server has seen a refresh."""
+        families = self._world.server.grants.families
+        reused = families[-1].reused if families else None
+        if reused is not None:
+            was_late = exchange.process.loop.ended and exchange.left <= reused.at
+            self._overtaken.setdefault(families[-1], was_late)
+
     def abandoned(self, exchange: Exchange) -> None:
         """The device waits no longer for an answer."""
         stopping = exchange.process.stopping
@@ -357,9 +370,14 @@ class TokenWitness:
             world.tally.unpaired(family.ended or "no reason")
             return
         disturbed = world.device.broke_since(rotation.at)
-        world.judge(loses_no_token_that_arrived, rotation, disturbed)
+        overtaken = self._overtaken.get(family, False)
+        world.judge(loses_no_token_that_arrived, rotation, disturbed, overtaken)
         world.judge(tries_again_within_the_grace, rotation, world.quiet_ms(rotation.at, rotation.until))
-        why = "the answer was lost" if not rotation.arrived else "it broke before the answer was on disk"
+        why = "it broke before the answer was on disk"
+        if not rotation.arrived:
+            why = "the answer was lost"
+        elif overtaken:
+            why = "what it had sent before it was killed came in late"
         if rotation.until > rotation.at:
             why += ", for longer than the server's grace"
         world.tally.unavoidable(why)
