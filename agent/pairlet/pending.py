@@ -130,10 +130,11 @@ class PendingCode:
         return True
 
 
-def forget(store: "Store") -> None:
-    """Remove the code of a pairing that nobody is at any more. Raises StoreError."""
+def forget(store: "Store", *more: str) -> None:
+    """Remove the code of a pairing that nobody is at any more, and `more` beside it. Raises StoreError."""
     if store.claim(NAME):
         try:
-            store.delete(NAME)
+            for name in (NAME,) + more:
+                store.delete(name)
         finally:
             store.release(NAME)

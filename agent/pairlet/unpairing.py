@@ -70,9 +70,9 @@ async def forget_grant(agent: "Agent") -> "bytes | None":
                 tell_error(agent.emit, error)  # no room: then it is now or never
                 unkept = note
             keeper.forget("asked")
-        # With the token, under the same lock: whoever pairs next makes a key of its own.
-        agent.ports.store.delete(DPOP_KEY)
-    forget(agent.ports.store)
+        # Under the same lock, so that no token in between takes the key. A pairing that another process is
+        # at keeps it: the server may have bound its code or token to it by now.
+        forget(agent.ports.store, DPOP_KEY)
     return unkept
 
 

@@ -13,10 +13,12 @@ import pytest
 import requests
 from joserfc import jwk
 from pairlet import BearerAuth, Device, HttpxBearerAuth, ProtocolError
+from pairlet.core.http import Request, Response
+from pairlet.linux.http import RequestsHttp
 from pairlet_sim.authserver import Client, Person
 from pairlet_sim.person import walk as walk_ours
 from support.agent_process import run, started
-from support.authserver_thread import authserver
+from support.authserver_thread import RunningServer, authserver
 from support.certificates import CertificateAuthority
 from support.oidc_provider import DEVICE_CODE, OidcProvider, RegisteredClient, walk
 from support.processes import until
@@ -165,19 +167,52 @@ def test_with_a_browser_the_code_is_bound_as_well(tmp_path: Path) -> None:
         assert done.returncode == 0 and "of no use without it" in done.stderr
 
 
+def device_of(ours: RunningServer, folder: Path) -> Device:
+    oauth = {"issuer": ours.issuer, "client_id": "tv", "insecure_http": True, "dpop": True}
+    return Device({"oauth": oauth, "store": {"dir": str(folder / "state")}})
+
+
+def pair(ours: RunningServer, device: Device) -> None:
+    """The person decides at once."""
+
+    def approve(screen: Any) -> None:
+        if screen.kind == "code":
+            ours.server.approve(screen.user_code, "ada")
+
+    device.pair(approve)
+
+
+def test_un_pairing_while_another_process_gets_a_token_leaves_it_its_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exchange, keys = RequestsHttp.exchange, []
+
+    async def interrupted(self: RequestsHttp, request: Request) -> Response:
+        response = await exchange(self, request)
+        if b"access_token" in response.body and not keys:
+            # The server has bound a token to the key, and nobody here has it yet. What counts so far is this.
+            (tmp_path / "state" / "token").write_text(json.dumps(before))
+            keys.append((tmp_path / "state" / "dpop-key").read_bytes())
+            assert device_of(ours, tmp_path).unpair() is None
+            assert not (tmp_path / "state" / "token").exists()
+        return response
+
+    with authserver([Person("ada", "x")], [Client("tv")], interval_s=1) as ours:
+        before = {"version": 1, "access_token": "x", "token_type": "DPoP", "refresh_token": "r"}
+        before |= {"issuer": ours.issuer, "client_id": "tv"}
+        monkeypatch.setattr(RequestsHttp, "exchange", interrupted)
+        device = device_of(ours, tmp_path)
+        pair(ours, device)
+        first = device.token()
+        assert keys == [(tmp_path / "state" / "dpop-key").read_bytes()] and first.token_type == "DPoP"
+        assert device.token(first.access_token).access_token != first.access_token, "refreshed with its key"
+        assert device.unpair() is None and not (tmp_path / "state" / "dpop-key").exists()
+
+
 @pytest.mark.item(57)
 def test_a_server_that_binds_nothing_is_refused(tmp_path: Path) -> None:
     with authserver([Person("ada", "x")], [Client("tv")], dpop=False, interval_s=1) as ours:
-        tables = {
-            "oauth": {"issuer": ours.issuer, "client_id": "tv", "insecure_http": True, "dpop": True},
-            "store": {"dir": str(tmp_path / "state")},
-        }
-
-        def approve(screen: Any) -> None:
-            if screen.kind == "code":
-                ours.server.approve(screen.user_code, "ada")
-
         with pytest.raises(ProtocolError, match="only DPoP tokens can be used") as caught:
-            Device(tables).pair(approve)
+            pair(ours, device_of(ours, tmp_path))
         assert "leave out oauth.dpop" in caught.value.advice
         assert not (tmp_path / "state" / "token").exists()

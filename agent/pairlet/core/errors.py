@@ -162,7 +162,7 @@ def _advice_on(error: str) -> str:
     if error == "invalid_scope":
         return "Ask for less in oauth.scope."
     if error == "invalid_dpop_proof":
-        return "Check this device's clock, and that the server takes ES256 for DPoP."
+        return "Check this device's clock, and that the server takes ES256."
     if error == "unauthorized_client":
         return "Allow this client the device authorization grant at the server."
     if error == "unsupported_grant_type":
