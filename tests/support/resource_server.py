@@ -10,17 +10,19 @@ INVALID_TOKEN = 'Bearer realm="test", error="invalid_token", error_description="
 
 
 class Asked(NamedTuple):
-    """One request: its token is None where there was none."""
+    """One request: its token is None where there was none, and so is its DPoP proof."""
 
     path: str
     token: str | None
     body: bytes
+    proof: str | None
 
 
 class Resource:
     """`asked`: what came. Tokens in `refused`, or all with `refuses_all`, get 401 with `challenge`.
 
-    /elsewhere redirects to the same server under its other name, which is another host to any client.
+    /elsewhere redirects to the same server under its other name, which is another host to any client; /moved
+    to /me. `nonces`: the DPoP-Nonce that a path sends.
     """
 
     def __init__(self, port: int):
@@ -30,15 +32,19 @@ class Resource:
         self.refused: set[str] = set()
         self.refuses_all = False
         self.challenge = INVALID_TOKEN
+        self.nonces: dict[str, str] = {}
 
     def answer(self, asked: Asked) -> tuple[int, dict[str, str]]:
         """Status and header fields."""
         self.asked.append(asked)
         if asked.path == "/elsewhere":
             return 302, {"Location": self.other + "/there"}
+        if asked.path == "/moved":
+            return 302, {"Location": self.address + "/me"}
+        nonce = {"DPoP-Nonce": self.nonces[asked.path]} if asked.path in self.nonces else {}
         if asked.token is None or self.refuses_all or asked.token in self.refused:
-            return 401, {"WWW-Authenticate": self.challenge, "Set-Cookie": "seen=401"}
-        return 200, {}
+            return 401, {"WWW-Authenticate": self.challenge, "Set-Cookie": "seen=401", **nonce}
+        return 200, nonce
 
     @property
     def tokens(self) -> list[str | None]:
@@ -62,7 +68,8 @@ def resource_server() -> Iterator[Resource]:
                     self.rfile.readline()
                 self.rfile.readline()
             scheme, _, token = (self.headers.get("Authorization") or "").partition(" ")
-            status, fields = resource.answer(Asked(self.path, token if scheme == "Bearer" else None, body))
+            token_sent = token if scheme == "Bearer" else None
+            status, fields = resource.answer(Asked(self.path, token_sent, body, self.headers.get("DPoP")))
             self.send_response(status)
             for name, value in {**fields, "Content-Length": "2"}.items():
                 self.send_header(name, value)

@@ -28,11 +28,15 @@ from pairlet import (
 )
 from pairlet.core.secret import Secret
 from pairlet.linux.clock import SystemClock
+from pairlet.linux.dpop.key import DeviceKey
+from pairlet.linux.dpop.prover import Prover
 from pairlet.linux.library.challenge import challenge_error
+from pairlet.linux.store import FileStore
 from pairlet_sim.authserver import Client, Person
 from pairlet_sim.person import walk
 from support.agent_process import run
 from support.authserver_thread import RunningServer, authserver
+from support.proofs import opened
 from support.qr_reader import read_qr
 from support.resource_server import INVALID_TOKEN, Resource, resource_server
 
@@ -418,6 +422,48 @@ def test_after_a_redirect_to_another_host_nobody_gets_a_token_by_refusing_one(
     first, count = text(device.token()), refreshes(server)
     assert send(device, "GET", resource.address + "/elsewhere").status_code == 401
     assert resource.tokens == [first, None] and refreshes(server) == count
+
+
+@pytest.fixture
+def bound(tmp_path: Path) -> Any:
+    """The source of a token that is bound to a key."""
+    prover = Prover(
+        DeviceKey(FileStore(tmp_path / "bound"), "dpop-key", lambda: False), lambda: 1_700_000_000
+    )
+
+    class Bound:
+        insecure_http = True
+
+        def token(self, refused: Secret | None = None) -> AccessToken:
+            return AccessToken(Secret("acc3ss"), None, "", "DPoP", prover)
+
+    return Bound()
+
+
+def proofs(resource: Resource) -> list[tuple[str, str | None]]:
+    """Of each request, where it came and which nonce its proof has; for another address it counts as none."""
+    found = []
+    for asked in resource.asked:
+        claims = opened(asked.proof or "")[1]
+        found.append((asked.path, claims.get("nonce") if claims["htu"].endswith(asked.path) else "another's"))
+    return found
+
+
+@every_library
+def test_a_nonce_is_of_the_host_that_has_sent_it(resource: Resource, send: Send, bound: Any) -> None:
+    resource.nonces = {"/there": "theirs", "/me": "ours"}
+    for path in ("/elsewhere", "/me", "/me"):
+        assert send(bound, "GET", resource.address + path).status_code == 401
+    assert [pair for pair in proofs(resource) if pair[0] == "/me"] == [("/me", None), ("/me", "ours")]
+
+
+@every_library
+def test_after_a_redirect_the_nonce_goes_to_where_it_was_asked_for(
+    resource: Resource, send: Send, bound: Any
+) -> None:
+    resource.nonces, resource.challenge = {"/me": "ours"}, 'DPoP error="use_dpop_nonce"'
+    assert send(bound, "GET", resource.address + "/moved").status_code == 401
+    assert proofs(resource) == [("/moved", None), ("/me", "another's"), ("/me", "ours")]
 
 
 @every_library

@@ -25,7 +25,8 @@ class HttpxBearerAuth(httpx.Auth):
         while fields is not None:
             request.headers.update(fields)
             response = yield request
-            fields = self._bearer.instead(_answered(request, response), tried)
+            request = response.request
+            fields = self._bearer.instead(_answered(response), tried)
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """As sync_auth_flow; whatever has to be waited for is waited for in a thread."""
@@ -35,16 +36,20 @@ class HttpxBearerAuth(httpx.Auth):
         while fields is not None:
             request.headers.update(fields)
             response = yield request
-            fields = await in_thread(self._bearer.instead, _answered(request, response), tried)
+            request = response.request
+            fields = await in_thread(self._bearer.instead, _answered(response), tried)
 
 
-def _answered(request: httpx.Request, response: httpx.Response) -> Answered:
-    """What Bearer.instead asks for. A body that comes from a stream is gone: as if nothing was refused."""
-    used = response.request.headers.get("authorization")
+def _answered(response: httpx.Response) -> Answered:
+    """What Bearer.instead asks for: of the last request, where redirects were followed.
+
+    A body that comes from a stream is gone: as if nothing was refused.
+    """
+    sent = response.request
     return Answered(
-        request.method,
-        str(request.url),
-        used if isinstance(request.stream, httpx.ByteStream) else None,
+        sent.method,
+        str(sent.url),
+        sent.headers.get("authorization") if isinstance(sent.stream, httpx.ByteStream) else None,
         response.status_code,
         ", ".join(response.headers.get_list("www-authenticate")),
         response.headers.get("dpop-nonce"),
