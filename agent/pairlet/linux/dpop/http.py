@@ -57,12 +57,16 @@ class ProvingHttp:
         return Response(response.status, response.headers, _PENDING)
 
     async def _proven(self, request: Request) -> tuple[Response, bool]:
-        """The answer, and whether the server wants the same once more, with a nonce that has come with it."""
-        proof = ("DPoP", self._prover.proof(request.method, request.url))
-        proven = Request(request.method, request.url, [*request.headers, proof], request.body)
-        response = await self._http.exchange(proven)
-        is_news = self._prover.heard(request.url, response.header("dpop-nonce"))
-        return response, is_news and _wants_nonce(response)
+        """The answer, and whether the server wants the same once more, with a nonce that has come with it.
+
+        What counts is the nonce in this very proof: another request may have heard of the new one before.
+        """
+        proof = self._prover.prove(request.method, request.url)
+        headers = [*request.headers, ("DPoP", proof.text)]
+        response = await self._http.exchange(Request(request.method, request.url, headers, request.body))
+        nonce = response.header("dpop-nonce")
+        is_another = self._prover.heard(request.url, nonce) and nonce != proof.nonce
+        return response, is_another and _wants_nonce(response)
 
 
 def _grant_type(request: Request) -> str:

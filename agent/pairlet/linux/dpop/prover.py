@@ -3,7 +3,7 @@
 import re
 import secrets
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from .key import DeviceKey, digest
@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 # RFC 9449 section 8.1, and a length that a header field can bear.
 _NONCE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,1024}")
 _MOST_SERVERS = 100
+
+
+class Proof(NamedTuple):
+    """A proof: `text` is the value of the header field DPoP, `nonce` what it has of the server's, or None."""
+
+    text: str
+    nonce: str | None
 
 
 class Prover:
@@ -33,6 +40,10 @@ class Prover:
 
         Raises StoreError.
         """
+        return self.prove(method, url, access_token).text
+
+    def prove(self, method: str, url: str, access_token: "Secret | None" = None) -> Proof:
+        """As proof(), for those who are to know its nonce."""
         claims: dict[str, Any] = {
             "jti": secrets.token_urlsafe(24),
             "htm": method,
@@ -44,16 +55,14 @@ class Prover:
             claims["nonce"] = nonce
         if access_token is not None:
             claims["ath"] = digest(access_token.reveal())
-        return self.key.signer().sign(claims)
+        return Proof(self.key.signer().sign(claims), nonce)
 
     def heard(self, url: str, nonce: str | None) -> bool:
-        """The server at `url` sent this DPoP-Nonce, or none. True if there is one, and it is news."""
+        """The server at `url` sent this DPoP-Nonce, or none. True if there is one that fits into a proof."""
         if nonce is None or not _NONCE.fullmatch(nonce):
             return False
         origin = _origin(url)
-        if self._nonces.get(origin) == nonce:
-            return False
-        if len(self._nonces) >= _MOST_SERVERS:
+        if origin not in self._nonces and len(self._nonces) >= _MOST_SERVERS:
             self._nonces.clear()  # each server gives another one for the asking
         self._nonces[origin] = nonce
         return True
