@@ -176,7 +176,7 @@ def _proving(
         return http, None
     from .commands_dpop import with_proofs
 
-    return with_proofs(http, store, clock, client, at_once=at_once)
+    return with_proofs(http, store, clock, client, config.text("oauth.issuer"), at_once=at_once)
 
 
 class Joined:

@@ -41,25 +41,30 @@ def check_use(config: "Settings") -> None:
 
 
 def with_proofs(
-    http: "Http", store: "FileStore", clock: "Clock", client: "Client", *, at_once: bool
+    http: "Http", store: "FileStore", clock: "Clock", client: "Client", issuer: str, *, at_once: bool
 ) -> "tuple[Http, Prover]":
-    """`http` with proofs, and who makes them; `client` then asks for bound tokens.
+    """`http` with proofs, and who makes them; `client` then asks for bound tokens. `issuer`: whose server
+    has to take them.
 
     `at_once`: make sure of the key now, ahead of a person's time. Raises StoreError.
     """
     from .dpop.http import ProvingHttp
     from .dpop.key import DeviceKey
+    from .dpop.offer import OfferHttp
     from .dpop.prover import Prover
 
     def seconds() -> int:
         return clock.wall().seconds or int(time.time())
 
-    key = DeviceKey(store, DPOP_KEY, lambda: _has_bound_token(store))
+    def is_bound() -> bool:
+        return _has_bound_token(store)
+
+    key = DeviceKey(store, DPOP_KEY, is_bound)
     if at_once:
         key.thumbprint()
     client.key = key
     prover = Prover(key, seconds)
-    return ProvingHttp(http, prover), prover
+    return ProvingHttp(OfferHttp(http, issuer, is_bound), prover), prover
 
 
 def _has_bound_token(store: "FileStore") -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from joserfc import jwk
-from pairlet import AccessToken, ConfigError, Device, StoreError
+from pairlet import AccessToken, ConfigError, Device, OAuthError, PairletError, StoreError
 from pairlet.core.client import Client
 from pairlet.core.http import Request, Response
 from pairlet.core.secret import Secret
@@ -19,6 +19,8 @@ from pairlet.linux.dpop.key import DeviceKey
 from pairlet.linux.dpop.prover import Prover
 from pairlet.linux.library.bearer import Answered, Bearer
 from pairlet.linux.store import FileStore
+from support.https_server import HttpsServer
+from support.https_server import answer as reply
 from support.proofs import opened
 
 TOKEN = "https://auth.example/token"
@@ -220,6 +222,47 @@ def test_other_requests_have_no_proof_and_bring_nonces(prover: Prover, tmp_path:
     assert server.nonces() == ["-", "-", "-"] and not (tmp_path / NAME).exists()
     ask(http, REFRESH)
     assert server.nonces()[3] == "n9"
+
+
+# ---- what the server says that it takes ----
+
+
+def pairing_with(folder: Path, algorithms: object, is_bound: bool = False) -> tuple[PairletError, list[str]]:
+    """How pairing with a server that lists `algorithms` ends, and where it was asked for something.
+
+    `is_bound`: there is a bound token of it already.
+    """
+    with HttpsServer(None) as server:
+        issuer = server.url("")
+        members: dict[str, object] = {"issuer": issuer, "token_endpoint": issuer + "/token"}
+        members |= {"device_authorization_endpoint": issuer + "/device"}
+        members |= {} if algorithms is None else {"dpop_signing_alg_values_supported": algorithms}
+        server.script["/.well-known/oauth-authorization-server"] = reply(
+            200, body=json.dumps(members).encode()
+        )
+        server.script["/device"] = reply(400, body=b'{"error": "invalid_scope"}')
+        oauth = {"issuer": issuer, "client_id": "tv", "dpop": True, "insecure_http": True}
+        if is_bound:
+            record = {"version": 1, "access_token": "x", "token_type": "DPoP"}
+            (folder / "token").write_text(json.dumps({**record, "issuer": issuer, "client_id": "tv"}))
+        with pytest.raises(PairletError) as caught:
+            Device({"oauth": oauth, "store": {"dir": str(folder)}}).pair(lambda screen: None)
+        return caught.value, [request.target for request in server.requests][1:]
+
+
+def test_a_server_that_takes_other_algorithms_alone_is_not_asked_for_a_code(tmp_path: Path) -> None:
+    error, asked = pairing_with(tmp_path, ["RS256", "PS256\x1b[2J"])
+    assert isinstance(error, ConfigError) and asked == [] and "with RS256, PS256 [2J" in str(error)
+    assert "allow ES256" in error.advice and "leave out oauth.dpop" in error.advice
+    for nothing in (None, [], ["RS256", "ES256"], "RS256", [5]):
+        error, asked = pairing_with(tmp_path, nothing)
+        assert isinstance(error, OAuthError) and asked == ["/device"], nothing
+
+
+def test_a_bound_token_says_more_than_metadata(tmp_path: Path) -> None:
+    key_in(tmp_path).thumbprint()
+    error, asked = pairing_with(tmp_path, ["RS256"], is_bound=True)
+    assert isinstance(error, OAuthError) and asked == ["/device"]
 
 
 # ---- requests to a resource ----

@@ -9,6 +9,7 @@ from ...core.json_object import parse, secret_member, text_member
 from ...core.metadata import DEVICE_CODE
 from ...core.pkce import sign_in_nonce
 from ...core.secret import Secret
+from ..heard_metadata import metadata_in
 
 if TYPE_CHECKING:
     from ...ports import Http
@@ -54,10 +55,10 @@ class IdentityHttp:
         return parse(response.body)
 
     def _look(self, request: Request, response: Response) -> None:
+        members = metadata_in(request, response, self._issuer)
+        if members is not None:
+            self.jwks_uri = text_member(members, "jwks_uri") or ""
         if request.method == "GET":
-            members = parse(response.body)
-            if members.get("issuer") == self._issuer:
-                self.jwks_uri = text_member(members, "jwks_uri") or ""
             return
         form = parse_qs(request.body.decode("ascii", "replace"))
         if form.get("grant_type", [""])[0] in _SIGN_INS:
