@@ -140,6 +140,15 @@ def test_in_the_device_s_own_name_with_an_assertion_for_each_request(site: Site,
     assert json.loads(done.stdout)["token_type"] == stored(tmp_path)["token_type"] == "DPoP"
 
 
+def test_the_doctor_proves_itself_at_once_and_makes_nothing(site: Site, tmp_path: Path) -> None:
+    told = len(site.provider.events("grant.error"))
+    done = run("doctor", *site.options(site.provider.device, tmp_path), "--display", "none")
+    assert done.returncode == 0, done.stdout
+    assert f"the server knows the client {site.provider.client_id}" in done.stdout
+    refusals = [event["error"] for event in site.provider.wait_for("grant.error", told + 2)[told:]]
+    assert refusals == ["use_dpop_nonce", "invalid_grant"] and not (tmp_path / "state").exists()
+
+
 def test_with_a_browser_the_code_is_bound_as_well(tmp_path: Path) -> None:
     clients = [Client("kiosk", scopes=("telemetry:write", "offline_access"))]
     with authserver([Person("ada", "correct horse")], clients, dpop_nonce=True) as ours:

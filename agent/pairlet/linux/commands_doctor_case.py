@@ -20,6 +20,7 @@ from .entropy import SystemEntropy
 from .standing.facts import Facts
 
 if TYPE_CHECKING:
+    from ..ports import Http
     from .sensors.choice import Choice
 
 
@@ -49,27 +50,38 @@ class Case:
         self.members: dict[str, object] = {}
         self.keeper: TokenKeeper | None = None
         self._certificate = certificate_of(config)
-        self.http: Listening | None = None
+        self._http: Http | None = None
+        self._listening: Listening | None = None
 
     def words(self) -> str:
         """What is configured."""
         where = str(self.file) if self.file else "the command line alone"
         return f"{where}; {self.grant} as the client {self.client.client_id} ({self.client.client_auth})"
 
-    def open_http(self) -> Listening:
+    @property
+    def proves(self) -> bool:
+        """Whether token requests have a DPoP proof."""
+        return self.config.flag("oauth.dpop")
+
+    def open_http(self) -> "Http":
         """The port Http, the same one each time. Raises ConfigError."""
-        if self.http is None:
+        if self._http is None:
             store = self.store or ReadOnlyStore(None)
-            self.http = Listening(open_http(self.config, store, self.clock))
-        return self.http
+            self._http = self._listening = Listening(open_http(self.config, store, self.clock))
+            if self.proves:
+                from .commands_dpop import with_passing_proofs
+
+                issuer = self.config.text("oauth.issuer")
+                self._http = with_passing_proofs(self._http, store, self.clock, issuer)
+        return self._http
 
     def ahead_s(self) -> float | None:
         """See Listening; None as well before anything was asked."""
-        return None if self.http is None else self.http.ahead_s
+        return None if self._listening is None else self._listening.ahead_s
 
     def last_answer(self) -> dict[str, object]:
         """The members of the last answer. Raises ProtocolError."""
-        answer = None if self.http is None else self.http.answer
+        answer = None if self._listening is None else self._listening.answer
         return {} if answer is None else parse(answer.body)
 
     def open_keeper(self) -> TokenKeeper:

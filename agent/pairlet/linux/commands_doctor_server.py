@@ -4,7 +4,14 @@ import asyncio
 
 from ..agent import REVOCATIONS
 from ..config import nearest
-from ..core.errors import OAuthError, PairletError, ProtocolError, TransportError, UnpairedError
+from ..core.errors import (
+    OAuthError,
+    PairletError,
+    ProtocolError,
+    StoreError,
+    TransportError,
+    UnpairedError,
+)
 from ..core.introspection import introspection_request, read_introspection
 from ..core.metadata import DEVICE_CODE, ServerMetadata
 from ..core.text import clean
@@ -128,7 +135,7 @@ async def _ask_for_nothing(case: Case, report: Report) -> None:
     code = "pairlet-doctor-" + case.entropy.random_bytes(12).hex()
     request = made_up_request(case.metadata, case.client, case.grant, code, case.token_parameters)
     response = await case.open_http().exchange(request)
-    report.put(judge_client(response, case.client, case.grant))
+    report.put(judge_client(response, case.client, case.grant, case.proves))
 
 
 def _no_way(case: Case, endpoint: str) -> str:
@@ -160,6 +167,8 @@ async def _look_at_pairing(case: Case, report: Report) -> None:
     if kept is not None:
         report.hide([kept.token.access_token, kept.token.refresh_token, kept.previous])
         report.put(_judge_token(case, kept.token))
+        if case.proves:
+            _look_at_key(case, report)
         return
     assert case.store is not None
     if case.grant == "client_credentials":
@@ -169,6 +178,17 @@ async def _look_at_pairing(case: Case, report: Report) -> None:
         report.add("pairing", WARN, words, "Run: pairlet unpair. Then pair the device: pairlet pair.")
     else:
         report.add("pairing", WARN, "this device is not paired", "Pair it: pairlet pair.")
+
+
+def _look_at_key(case: Case, report: Report) -> None:
+    """What a bound token is of no use without."""
+    from .commands_dpop import check_key
+
+    assert case.store is not None
+    try:
+        check_key(case.store)
+    except StoreError as error:
+        report.put(failure("pairing", error))
 
 
 def _judge_token(case: Case, token: Token) -> Finding:

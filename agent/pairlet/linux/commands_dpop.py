@@ -11,7 +11,7 @@ from .client_auth.key import require_extra
 
 if TYPE_CHECKING:
     from ..core.client import Client
-    from ..ports import Clock, Http
+    from ..ports import Clock, Http, Store
     from ..settings import Settings
     from .dpop.prover import Prover
     from .store import FileStore
@@ -53,9 +53,6 @@ def with_proofs(
     from .dpop.offer import OfferHttp
     from .dpop.prover import Prover
 
-    def seconds() -> int:
-        return clock.wall().seconds or int(time.time())
-
     def is_bound() -> bool:
         return _has_bound_token(store)
 
@@ -63,11 +60,34 @@ def with_proofs(
     if at_once:
         key.thumbprint()
     client.key = key
-    prover = Prover(key, seconds)
+    prover = Prover(key, lambda: _seconds(clock))
     return ProvingHttp(OfferHttp(http, issuer, is_bound), prover), prover
 
 
-def _has_bound_token(store: "FileStore") -> bool:
+def with_passing_proofs(http: "Http", store: "Store", clock: "Clock", issuer: str) -> "Http":
+    """`http` with proofs for who gets no token, and is to make nothing: by a key that nobody keeps."""
+    from .dpop.http import ProvingHttp
+    from .dpop.key import PassingKey
+    from .dpop.offer import OfferHttp
+    from .dpop.prover import Prover
+
+    prover = Prover(PassingKey(), lambda: _seconds(clock))
+    return ProvingHttp(OfferHttp(http, issuer, lambda: _has_bound_token(store)), prover, polls=False)
+
+
+def check_key(store: "Store") -> None:
+    """Raises StoreError when the key that the stored token is bound to is gone, or damaged."""
+    from .dpop.key import check
+
+    if _has_bound_token(store):
+        check(store.load(DPOP_KEY), DPOP_KEY)
+
+
+def _seconds(clock: "Clock") -> int:
+    return clock.wall().seconds or int(time.time())
+
+
+def _has_bound_token(store: "Store") -> bool:
     """Whether the stored token takes a key that is there already."""
     try:
         record = json.loads(store.load("token") or b"null")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from joserfc import jwk
 from pairlet.core.client import Client
 from pairlet.core.http import Response
 from pairlet.core.secret import Secret
@@ -28,6 +29,7 @@ from pairlet.linux.clock import SystemClock
 from pairlet.linux.commands_doctor import CHECKS
 from pairlet.linux.doctor import places
 from pairlet.linux.doctor.asking import judge_client, judge_clock
+from pairlet.linux.dpop.key import DeviceKey
 from pairlet.linux.store import FileStore
 from pairlet_sim.faultproxy import FaultProxy
 from support.certificates import CertificateAuthority, Issued, self_signed
@@ -42,8 +44,9 @@ from support.fake_broker import (
     publish,
     suback,
 )
-from support.https_server import HttpsServer, Script, answer, silence
+from support.https_server import Connection, HttpsServer, Script, answer, silence
 from support.ports import closed_port
+from support.proofs import opened
 from support.thread_loop import kept_open
 
 NOW = datetime.now(UTC)
@@ -440,6 +443,57 @@ def test_what_no_server_says_of_a_client() -> None:
     assert judge_client(taken, Client("tv"), "device_code").result == "warn"
     refused = Response(400, JSON, b'{"error": "unauthorized_client"}')
     assert judge_client(refused, Client("tv"), "client_credentials").result == "ok"
+
+
+def demanding(connection: Connection) -> None:
+    """A token endpoint that looks at nothing without a DPoP proof that has its nonce."""
+    text = connection.request.header("dpop")
+    claims = opened(text)[1] if text else {}
+    wanted = "invalid_request" if text is None else "use_dpop_nonce"
+    if claims.get("nonce") == "n1":
+        url = connection.server.url("/token")
+        wanted = "invalid_grant" if (claims["htm"], claims["htu"]) == ("POST", url) else "invalid_dpop_proof"
+    body = json.dumps({"error": wanted}).encode()
+    answer(400, [*JSON, ("dpop-nonce", "n1")], body)(connection)
+
+
+def test_a_server_that_demands_proofs_gets_them_and_the_key_stays_at_home(
+    trusting: Doctor, server: HttpsServer
+) -> None:
+    server.script["/token"] = demanding
+    words = ["--issuer", server.url(""), "--set"]
+    assert trusting(*words, "oauth.dpop=false") == 0 and "invalid_request" in trusting.said("client")
+    assert trusting(*words, "oauth.dpop=true") == 0
+    assert trusting.results("client") == ["ok"] and not trusting.state.exists()
+    assert [request.target for request in server.requests][-2:] == ["/token", "/token"]
+    trusting.pair(server.url(""))
+    record = json.loads((trusting.state / "token").read_text())
+    (trusting.state / "token").write_text(json.dumps({**record, "token_type": "DPoP"}))
+    assert trusting(*words, "oauth.dpop=true") == 8 and "dpop-key, is gone" in trusting.said("pairing")
+    DeviceKey(FileStore(trusting.state), "dpop-key", lambda: False).thumbprint()
+    before = {file.name: file.read_bytes() for file in trusting.state.iterdir()}
+    assert trusting(*words, "oauth.dpop=true") == 0, trusting.output
+    assert trusting.results("client") == trusting.results("pairing") == ["ok"]
+    assert {file.name: file.read_bytes() for file in trusting.state.iterdir()} == before
+    proofs = [text for request in server.requests if (text := request.header("dpop"))]
+    used = {opened(text)[0]["jwk"]["x"] for text in proofs}
+    assert len(proofs) == 6 and len(used) == 3, "a key for each run, and two requests"
+    assert jwk.import_key(before["dpop-key"], "EC").as_dict()["x"] not in used
+    sent = b"".join(request.body for request in server.requests)
+    assert b"refresh" not in sent and ACCESS_TOKEN.encode() not in sent
+    assert "eyJ" not in trusting.output and ACCESS_TOKEN not in trusting.output
+
+
+def test_a_server_that_takes_no_proof_of_ours(trusting: Doctor, server: HttpsServer) -> None:
+    where = "/.well-known/oauth-authorization-server"
+    script = document(server.url(""), dpop_signing_alg_values_supported=["RS256"])
+    words = ["--issuer", server.url(""), "--set", "oauth.dpop=true"]
+    server.script["/token"] = refusal("invalid_dpop_proof")
+    assert trusting(*words) == 0 and trusting.results("client") == ["warn"]
+    assert "takes ES256" in trusting.said("client")
+    server.script[where] = script
+    assert trusting(*words) == 2 and "with RS256" in trusting.said("metadata")
+    assert trusting.results("client") == ["skipped"]
 
 
 # ---- the broker ----------------------------------------------------------------------------------

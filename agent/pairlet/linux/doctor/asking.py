@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _GRANTS = {"device_code": DEVICE_CODE, "authorization_code": "authorization_code"}
 # What a server says of a code that it never issued, once it has taken the client.
 _NOT_THE_CLIENT_S = ("invalid_grant", "expired_token", "access_denied", "authorization_pending", "slow_down")
-# RFC 9449 sections 5 and 8: what is only looked at goes without a proof, as the key may not be there yet.
+# RFC 9449 sections 5 and 8.
 _WANTS_PROOF = ("invalid_dpop_proof", "use_dpop_nonce")
 # Seconds by which a clock may be off before it is worth a word: what is dated by it is off as much.
 _OFF_S = 5
@@ -92,8 +92,8 @@ def made_up_request(
     return client.request(metadata.require("token_endpoint"), [*pairs, *parameters])
 
 
-def judge_client(response: Response, client: Client, grant: str) -> Finding:
-    """What the answer to made_up_request() says of the client."""
+def judge_client(response: Response, client: Client, grant: str, proves: bool = False) -> Finding:
+    """What the answer to made_up_request() says of the client. `proves`: it came with a DPoP proof."""
     who = f"the client {client.client_id}"
     answer = read_answer(response, *client.secrets)
     error = answer.error
@@ -106,10 +106,15 @@ def judge_client(response: Response, client: Client, grant: str) -> Finding:
         return Finding("client", OK, f"the server knows {who} (asked with a code that nobody issued)")
     if grant == "client_credentials" and error.error in ("unauthorized_client", "unsupported_grant_type"):
         return Finding("client", OK, f"the server knows {who}, which may not refresh, and need not")
+    said = f"{error.error} ({error.error_description})" if error.error_description else error.error
+    if error.error in _WANTS_PROOF and proves:
+        advice = OAuthError("invalid_dpop_proof").advice
+        return Finding(
+            "client", WARN, f"the server does not take a DPoP proof of this device: {said}", advice
+        )
     if error.error in _WANTS_PROOF:
         words = f"the server wants a DPoP proof before it says whether it knows {who}"
         return Finding("client", SKIPPED, words)
-    said = f"{error.error} ({error.error_description})" if error.error_description else error.error
     words = _REFUSALS.get(error.error, "")
     if words:
         words = words.format(who=who, grant=grant)

@@ -27,12 +27,14 @@ class ProvingHttp:
 
     A server that wants a nonce in it (section 8) gets the request again with one, once: nothing has failed,
     so nobody hears of it. A poll has to keep its interval instead (RFC 8628 section 3.5), so the next poll
-    has the nonce, and this one counts as one that nobody has decided about.
+    has the nonce, and this one counts as one that nobody has decided about. `polls`: whether there are any; a
+    code that is shown to the server just once is no poll.
     """
 
-    def __init__(self, http: "Http", prover: Prover):
+    def __init__(self, http: "Http", prover: Prover, *, polls: bool = True):
         self._http = http
         self._prover = prover
+        self._polls = polls
         self._put_off = 0
         self.needs_room = http.needs_room
 
@@ -47,7 +49,7 @@ class ProvingHttp:
         if not wants_nonce:
             self._put_off = 0
             return response
-        if grant_type != DEVICE_CODE:
+        if grant_type != DEVICE_CODE or not self._polls:
             _log.debug("the server wants a DPoP nonce: the request goes out again, with one")
             return (await self._proven(_anew(request)))[0]
         self._put_off += 1

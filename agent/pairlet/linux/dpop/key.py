@@ -60,7 +60,7 @@ class DeviceKey:
     def _pair(self) -> _Pair:
         data = self._store.load(self._name) or self._made()
         if self._known is None or self._known[0] != data:
-            self._known = data, self._read(data)
+            self._known = data, _read(data, self._name)
         return self._known[1]
 
     def _made(self) -> bytes:
@@ -68,25 +68,59 @@ class DeviceKey:
             data = self._store.load(self._name)  # another process may have been faster
             if data is None:
                 if self._is_missed():
-                    raise StoreError(f"the key that the token is bound to, {self._name}, is gone", _ADVICE)
-                key = ec.generate_private_key(ec.SECP256R1())
+                    raise _gone(self._name)
+                key = _new()
                 data = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
                 self._store.save(self._name, data)
         return data
 
-    def _read(self, data: bytes) -> _Pair:
-        try:
-            key = load_pem_private_key(data, None)
-        except (ValueError, TypeError, UnsupportedAlgorithm):
-            key = None
-        if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-            # Never replaced: the tokens that are bound to it would be of no use.
-            raise StoreError(f"{self._name} in the state folder holds no key for {ALGORITHM}", _ADVICE)
-        public = key.public_key().public_numbers()
-        # In the order, and without the spaces, that RFC 7638 section 3 wants.
-        jwk = {"crv": "P-256", "kty": "EC", "x": _number(public.x), "y": _number(public.y)}
-        text = json.dumps(jwk, separators=(",", ":"))
-        return _Pair(Signer(key, ALGORITHM, {"typ": _TYPE, "jwk": jwk}), digest(text))
+
+class PassingKey:
+    """A key pair that is nowhere but in this process: for proofs of requests that get no token."""
+
+    def __init__(self) -> None:
+        self._pair = _pair_of(_new())
+
+    def signer(self) -> Signer:
+        """See DeviceKey."""
+        return self._pair.signer
+
+    def __repr__(self) -> str:
+        return "<PassingKey>"
+
+
+def check(data: bytes | None, name: str) -> None:
+    """Raises StoreError unless `data`, which the store has under `name`, is a key that can be used."""
+    if data is None:
+        raise _gone(name)
+    _read(data, name)
+
+
+def _gone(name: str) -> StoreError:
+    return StoreError(f"the key that the token is bound to, {name}, is gone", _ADVICE)
+
+
+def _new() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def _read(data: bytes, name: str) -> _Pair:
+    try:
+        key = load_pem_private_key(data, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        # Never replaced: the tokens that are bound to it would be of no use.
+        raise StoreError(f"{name} in the state folder holds no key for {ALGORITHM}", _ADVICE)
+    return _pair_of(key)
+
+
+def _pair_of(key: ec.EllipticCurvePrivateKey) -> _Pair:
+    public = key.public_key().public_numbers()
+    # In the order, and without the spaces, that RFC 7638 section 3 wants.
+    jwk = {"crv": "P-256", "kty": "EC", "x": _number(public.x), "y": _number(public.y)}
+    text = json.dumps(jwk, separators=(",", ":"))
+    return _Pair(Signer(key, ALGORITHM, {"typ": _TYPE, "jwk": jwk}), digest(text))
 
 
 def digest(text: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from .key import DeviceKey, digest
+from .key import DeviceKey, PassingKey, digest
 
 if TYPE_CHECKING:
     from ...core.secret import Secret
@@ -30,7 +30,7 @@ class Prover:
     device whose calendar is wrong can prove something: `iat` says little where there is a nonce.
     """
 
-    def __init__(self, key: DeviceKey, clock: Callable[[], int]):
+    def __init__(self, key: DeviceKey | PassingKey, clock: Callable[[], int]):
         self.key = key
         self._clock = clock
         self._nonces: dict[str, str] = {}
