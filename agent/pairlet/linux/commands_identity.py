@@ -53,6 +53,7 @@ async def tell_person(
         agent.client.client_id,
         http.nonce,
         agent.ports.clock.wall().seconds,
+        http.access_token,
     )
     try:
         async with asyncio.timeout(_LONGEST_S):
@@ -69,4 +70,4 @@ async def tell_person(
         words = f"signed in as {name}" + (f"; not granted: {missing}" if missing else "")
         agent.ports.display.show(Screen(PAIRED, scope=token.scope, message=words))
     finally:
-        http.id_token = None
+        http.forget()

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import hashlib
 import json
 from typing import Any
 
@@ -18,7 +19,7 @@ ISSUER, NOW = "https://auth.example", 1_700_000_000
 KEY, OTHER = (jwk.ECKey.generate_key("P-256", parameters={"kid": kid}) for kid in ("k1", "k2"))
 RSA = jwk.RSAKey.generate_key(2048, parameters={"kid": "r"})
 JWKS: Any = {"keys": [key.as_dict(private=False) for key in (KEY, RSA)]}
-EXPECTED = Expected(ISSUER, "tv", None, NOW)
+EXPECTED = Expected(ISSUER, "tv", None, NOW, None)
 
 
 def id_token(key: Any = KEY, alg: str = "ES256", kid: str | None = "k1", **changes: Any) -> str:
@@ -107,6 +108,53 @@ def test_it_is_the_answer_to_this_sign_in() -> None:
     assert who(id_token(exp=NOW - 9999), EXPECTED._replace(now=None))[1] == "u7", "nobody knows the time"
 
 
+# OpenID Connect Core appendix A.3 has it together with its at_hash.
+ACCESS_TOKEN = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"
+
+
+def of_token(hash_name: str, size: int, text: str = ACCESS_TOKEN, **length: int) -> str:
+    """at_hash, with a hash of `size` bytes."""
+    digest = hashlib.new(hash_name, text.encode()).digest(**length)
+    assert len(digest) == size
+    return base64.urlsafe_b64encode(digest[: size // 2]).decode().rstrip("=")
+
+
+def test_it_came_with_this_access_token() -> None:
+    expected = EXPECTED._replace(access_token=Secret(ACCESS_TOKEN))
+    assert who(id_token(), expected)[1] == "u7", "it need not say so"
+    assert of_token("sha256", 32) == "77QmUPtjPfzWtF2AnpK9RQ"
+    assert who(id_token(at_hash="77QmUPtjPfzWtF2AnpK9RQ"), expected)[1] == "u7"
+    other = of_token("sha256", 32, ACCESS_TOKEN + "x")
+    for wrong in (other, of_token("sha512", 64), "77QmUPtjPfzWtF2AnpK9RQ==", "", 5, ["x"]):
+        with pytest.raises(ProtocolError, match="did not come with this access token"):
+            who(id_token(at_hash=wrong), expected)
+    with pytest.raises(ProtocolError, match="did not come with"):
+        who(id_token(at_hash=of_token("sha256", 32, "")))
+
+
+@pytest.mark.parametrize(
+    ("curve", "alg", "at_hash"),
+    [
+        ("P-384", "ES384", of_token("sha384", 48)),
+        ("P-521", "ES512", of_token("sha512", 64)),
+        ("Ed25519", "EdDSA", of_token("sha512", 64)),
+        ("Ed448", "EdDSA", of_token("shake_256", 114, length=114)),
+    ],
+    ids=["P-384", "P-521", "Ed25519", "Ed448"],
+)
+@pytest.mark.filterwarnings("ignore:EdDSA is deprecated")  # by RFC 9864, which few have heard of
+def test_its_hash_is_that_of_the_signature(curve: str, alg: str, at_hash: str) -> None:
+    kind: Any = jwk.OKPKey if alg == "EdDSA" else jwk.ECKey
+    key = kind.generate_key(curve)
+    expected = EXPECTED._replace(access_token=Secret(ACCESS_TOKEN))
+    jwks = {"keys": [key.as_dict(private=False)]}
+    text = id_token(key, alg, None, at_hash=at_hash)
+    assert person_in(Secret(text), jwks, expected)[1] == "u7"
+    text = id_token(key, alg, None, at_hash=of_token("sha256", 32))
+    with pytest.raises(ProtocolError, match="did not come with"):
+        person_in(Secret(text), jwks, expected)
+
+
 class Server:
     """The port Http: each address has one answer."""
 
@@ -128,7 +176,11 @@ def test_it_is_taken_from_sign_ins_alone_and_keys_from_the_right_metadata() -> N
     metadata = {"issuer": ISSUER, "jwks_uri": ISSUER + "/jwks"}
     evil = {"issuer": "https://evil.example", "jwks_uri": "https://evil.example/jwks"}
     server = Server(
-        token={"id_token": "x.y.z"}, good=metadata, evil=evil, jwks=JWKS, broken=Response(200, [], b"<")
+        token={"id_token": "x.y.z", "access_token": "t0ken"},
+        good=metadata,
+        evil=evil,
+        jwks=JWKS,
+        broken=Response(200, [], b"<"),
     )
     http = IdentityHttp(server, ISSUER)
     for place in ("evil", "broken"):
@@ -143,3 +195,6 @@ def test_it_is_taken_from_sign_ins_alone_and_keys_from_the_right_metadata() -> N
     assert http.id_token == Secret("x.y.z") and http.nonce == sign_in_nonce(Secret("v" * 43))
     passed(http, "POST", "token", b"grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Adevice_code")
     assert http.nonce is None and "x.y" not in repr(http.id_token)
+    assert http.access_token == Secret("t0ken")
+    http.forget()
+    assert http.id_token is http.access_token is None

@@ -20,7 +20,8 @@ _SIGN_INS = (DEVICE_CODE, "authorization_code")
 class IdentityHttp:
     """The port Http over another one. `issuer`: whose metadata counts (RFC 8414 section 3.3).
 
-    id_token, nonce: what came last with a person's sign-in, and what had been sent for it to hold, or None.
+    id_token, access_token: what came last with a person's sign-in, or None. nonce: what had been sent for the
+    ID token to hold, or None.
     jwks_uri: where the keys are, "" as long as no metadata have passed.
     """
 
@@ -29,6 +30,7 @@ class IdentityHttp:
         self._issuer = issuer
         self.needs_room = http.needs_room
         self.id_token: Secret | None = None
+        self.access_token: Secret | None = None
         self.nonce: str | None = None
         self.jwks_uri = ""
 
@@ -41,6 +43,10 @@ class IdentityHttp:
             except ProtocolError:
                 pass  # whoever waits for the answer says so
         return response
+
+    def forget(self) -> None:
+        """Let go of the tokens."""
+        self.id_token = self.access_token = None
 
     async def keys(self) -> dict[str, object]:
         """The server's keys, a JWK Set (RFC 7517 section 5).
@@ -55,13 +61,16 @@ class IdentityHttp:
         return parse(response.body)
 
     def _look(self, request: Request, response: Response) -> None:
-        members = metadata_in(request, response, self._issuer)
-        if members is not None:
-            self.jwks_uri = text_member(members, "jwks_uri") or ""
+        metadata = metadata_in(request, response, self._issuer)
+        if metadata is not None:
+            self.jwks_uri = text_member(metadata, "jwks_uri") or ""
         if request.method == "GET":
             return
         form = parse_qs(request.body.decode("ascii", "replace"))
         if form.get("grant_type", [""])[0] in _SIGN_INS:
-            self.id_token = secret_member(parse(response.body), "id_token")
+            self.forget()
+            members = parse(response.body)
+            self.id_token = secret_member(members, "id_token")
+            self.access_token = secret_member(members, "access_token")
             verifier = form.get("code_verifier")
             self.nonce = sign_in_nonce(Secret(verifier[0])) if verifier else None
