@@ -20,8 +20,8 @@ from .worker import in_thread
 if TYPE_CHECKING:
     from ..ports import Mqtt
 
-# In seconds: for a connection with all that is tried on it, one answer, what was sent to come back, and a
-# broker to hang up.
+# In seconds: for a connection, and as many again for all that is tried on it; for one answer, what was sent
+# to come back, and a broker to hang up.
 LIMIT_S = 20.0
 _ANSWER_S = 5.0
 _ECHO_S = 3.0
@@ -40,8 +40,16 @@ async def look_at_broker(case: Case, report: Report) -> None:
         for check in ("broker", "topics"):
             report.add(check, SKIPPED, why)
         return
-    if not await report.examine("broker", _connect(case, report), LIMIT_S):
+    connected: list[tuple[Mqtt, Topics]] = []
+    await report.examine("broker", _connect(case, report, connected), LIMIT_S)
+    if not connected:
         report.add("topics", SKIPPED, "there is no connection to the broker")
+    hears = bool(case.config.texts("commands.allow") or case.config.texts("commands.handlers"))
+    for mqtt, topics in connected:
+        try:
+            await report.examine("topics", _try_topics(mqtt, topics, hears, report), LIMIT_S)
+        finally:
+            await mqtt.disconnect()
 
 
 def _no_broker(case: Case) -> str:
@@ -58,7 +66,8 @@ def _no_broker(case: Case) -> str:
     return ""
 
 
-async def _connect(case: Case, report: Report) -> None:
+async def _connect(case: Case, report: Report, connected: "list[tuple[Mqtt, Topics]]") -> None:
+    """`connected` gets the connection, which is open, and the device's topics."""
     device = case.device()
     if device is None or case.keeper is None or case.keeper.token is None:
         raise StoreError("there is a token, and no device_id", "Start it once: pairlet run.")
@@ -67,18 +76,16 @@ async def _connect(case: Case, report: Report) -> None:
     mqtt = open_mqtt(config, device, client_id)
     credentials = make_login(config, device.device_id).credentials(case.keeper.token.access_token)
     try:
-        try:
-            # Without a will: nobody is to hear that the device is away when the doctor leaves.
-            await mqtt.connect(credentials, None)
-        except BrokerError as error:
-            _refused(case, report, error, client_id)
-            return
-        report.add("broker", OK, f"it takes the token, from the client_id {client_id}")
-        topics = Topics(config.text("mqtt.topic_prefix"), device.device_id)
-        hears = bool(config.texts("commands.allow") or config.texts("commands.handlers"))
-        await report.examine("topics", _try_topics(mqtt, topics, hears, report), LIMIT_S)
+        # Without a will: nobody is to hear that the device is away when the doctor leaves.
+        await mqtt.connect(credentials, None)
+        connected.append((mqtt, Topics(config.text("mqtt.topic_prefix"), device.device_id)))
+    except BrokerError as error:
+        _refused(case, report, error, client_id)
     finally:
-        await mqtt.disconnect()
+        if not connected:
+            await mqtt.disconnect()
+    if connected:
+        report.add("broker", OK, f"it takes the token, from the client_id {client_id}")
 
 
 def _refused(case: Case, report: Report, error: BrokerError, client_id: str) -> None:
@@ -92,7 +99,6 @@ def _refused(case: Case, report: Report, error: BrokerError, client_id: str) -> 
     if connected:
         advice = "The agent at work is connected: allow client_ids below the device's to have more checked."
     report.add("broker", WARN, words, advice)
-    report.add("topics", SKIPPED, "there is no connection to the broker")
 
 
 async def _try_topics(mqtt: "Mqtt", topics: Topics, hears: bool, report: Report) -> None:
