@@ -47,19 +47,22 @@ class FileStore:
     """Values as files of mode 0600 in `folder` (mode 0700, made with its parents where missing).
 
     StoreError when the folder can't be made, belongs to another user, or others may write to it.
-    `lock_timeout_s`: how long lock() waits, in seconds.
+    `lock_timeout_s`: how long lock() waits, in seconds. `as_found`: make no folder, and leave what killed
+    writers have left behind.
     """
 
     is_shared = True
 
-    def __init__(self, folder: str | os.PathLike[str], *, lock_timeout_s: float = 60):
+    def __init__(self, folder: str | os.PathLike[str], *, lock_timeout_s: float = 60, as_found: bool = False):
         self._folder = os.path.abspath(os.path.expanduser(os.fspath(folder)))
         self._lock_timeout_s = lock_timeout_s
         self._claims: dict[str, int] = {}
         with told("prepare the state folder", self._folder):
-            make_folder(self._folder)
+            if not as_found:
+                make_folder(self._folder)
             self._check_folder()
-        self._remove_stale()
+        if not as_found:
+            self._remove_stale()
 
     def load(self, name: str) -> bytes | None:
         """The value, or None if there is none. Raises StoreError."""

@@ -198,10 +198,14 @@ def test_a_folder_that_others_may_write_to(trusting: Doctor, server: HttpsServer
 def test_a_damaged_token_stays_where_it_is(trusting: Doctor, server: HttpsServer) -> None:
     trusting.pair(server.url(""))
     (trusting.state / "token").write_bytes(b'{"version": 1, "access_to')
+    # What a writer left behind that was killed: the next command that writes removes it.
+    (trusting.state / ".token.0123456789abcdef.tmp").write_bytes(b"x")
     before = sorted(os.listdir(trusting.state))
     assert trusting("--issuer", server.url("")) == 8
     assert "is damaged" in trusting.said("pairing")
     assert sorted(os.listdir(trusting.state)) == before
+    FileStore(trusting.state)
+    assert sorted(os.listdir(trusting.state)) == before[1:]
 
 
 def test_an_agent_that_does_not_answer(

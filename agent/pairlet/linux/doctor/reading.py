@@ -1,4 +1,7 @@
-"""The device's state as somebody sees it who only looks: nothing is made, mended or moved."""
+"""The device's state as somebody sees it who only looks: nothing is made, mended or moved.
+
+try_out() writes a file, and removes it again.
+"""
 
 import contextlib
 import os
@@ -19,7 +22,8 @@ class ReadOnlyStore:
 
     def __init__(self, folder: Path | None):
         self._folder = folder
-        self._store = FileStore(folder) if folder is not None and os.path.lexists(folder) else None
+        is_there = folder is not None and os.path.lexists(folder)
+        self._store = FileStore(folder, as_found=True) if folder is not None and is_there else None
 
     @property
     def is_there(self) -> bool:
