@@ -314,7 +314,8 @@ def _start_anew(error: Exception) -> None:
         asyncio.new_event_loop()
         gc.collect()
         print("pairlet: a fault:", type(error).__name__, error)
-        print("The board restarts in 60 s; Ctrl-C keeps it.")
+        # A watchdog comes first: nobody feeds it any more, nor at the REPL.
+        print("Restarts within 60 s; Ctrl-C for the REPL.")
         time.sleep(_RESTART_MS // 1000)
     except KeyboardInterrupt:
         return

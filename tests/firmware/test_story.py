@@ -11,6 +11,7 @@ import pytest
 import zxingcpp
 from pairlet_sim.authserver import Client, Person
 from pairlet_sim.board import VirtualBoard
+from pairlet_sim.board.device import _layout as layout
 from pairlet_sim.person import walk
 from PIL import Image
 from support import micropython
@@ -335,8 +336,10 @@ def test_a_missing_ca_file_is_named(scene):
         "raise MemoryError('memory allocation failed, allocating 4096 bytes')",
         # Not even room for a sentence about it.
         "raise type('Fault', (Exception,), {'__str__': lambda self: bytes(1 << 28)})()",
+        # A watchdog (board.watchdog) is not fed meanwhile.
+        "__import__('machine').WDT(timeout=8000); raise MemoryError('allocating')",
     ],
-    ids=["told", "untold"],
+    ids=["told", "untold", "watched"],
 )
 def test_a_fault_of_the_program_starts_the_board_anew(scene, words):
     """No memory left for the task that keeps the Wi-Fi up, say: nobody may be there to press reset."""
@@ -355,6 +358,7 @@ def test_a_fault_of_the_program_starts_the_board_anew(scene, words):
         since, boots = board.mark(), board.boots
         board.type("pairlet_main.main()\r")
         if "allocating" in words:
-            board.wait_for_line("^The board restarts in 60 s", since=since)
+            board.wait_for_line("^Restarts within 60 s", since=since)
         board.wait_for_boot(boots + 1)
+        assert board.board.reset_cause == (layout.WATCHDOG if "WDT" in words else layout.HARD_RESET)
         code_of(board, since)
