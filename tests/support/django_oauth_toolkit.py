@@ -17,24 +17,14 @@ Habits of this server (3.4) that a client has to live with:
 * Refresh tokens rotate; one that comes back ends the family only with REFRESH_TOKEN_REUSE_PROTECTION.
 """
 
-import contextlib
-import json
 import secrets
-import sqlite3
-import subprocess
-import sys
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-import requests
-from support.processes import end_politely
-
-SERVER = Path(__file__).resolve().parent.parent / "e2e" / "django_oauth_toolkit" / "server.py"
-TIMEOUT = 30.0
+from support.django_site import DjangoSite
 
 
-class DjangoOAuthToolkit:
+class DjangoOAuthToolkit(DjangoSite):
     """Starts the server on entry, ends it on exit. `settings` are the toolkit's own, by their names.
 
     `base` is the site's URL, `issuer` that of the toolkit in it, `scope` all that a device may ask for.
@@ -51,46 +41,21 @@ class DjangoOAuthToolkit:
     def __init__(self, folder: Path, tls: tuple[str, str], ca_file: str, **settings: Any):
         self.password = secrets.token_urlsafe(12)
         self.service_secret = "+/:% &=" + secrets.token_urlsafe(12)
-        self.ca_file = ca_file
-        self.base = ""
-        self._folder = folder
-        self._log = folder / "django.log"
         scopes = {"SCOPES": {name: f"May use {name}" for name in self.scope.split()}}
-        self._given = {
-            "folder": str(folder),
-            "username": self.username,
-            "password": self.password,
-            "client_id": self.client_id,
-            "app_id": self.app_id,
-            "service_id": self.service_id,
-            "service_secret": self.service_secret,
-            "provider": {"REFRESH_TOKEN_REUSE_PROTECTION": True, **scopes, **settings},
-            "cert_file": tls[0],
-            "key_file": tls[1],
-        }
-        self._process: subprocess.Popen[str] | None = None
-
-    def __enter__(self) -> Self:
-        command = [sys.executable, str(SERVER)]
-        pipe = subprocess.PIPE
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log, text=True)
-        assert self._process.stdin is not None and self._process.stdout is not None
-        # A server that died at once is told by its log, not by the broken pipe.
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(json.dumps(self._given) + "\n")
-            self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            self._end()
-            raise AssertionError(f"django-oauth-toolkit did not start: {self._log.read_text()}")
-        self.base = json.loads(line)["base"]
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._end()
+        super().__init__(
+            folder,
+            "django_oauth_toolkit",
+            "oauth2_provider",
+            tls,
+            ca_file,
+            username=self.username,
+            password=self.password,
+            client_id=self.client_id,
+            app_id=self.app_id,
+            service_id=self.service_id,
+            service_secret=self.service_secret,
+            provider={"REFRESH_TOKEN_REUSE_PROTECTION": True, **scopes, **settings},
+        )
 
     @property
     def issuer(self) -> str:
@@ -101,30 +66,9 @@ class DjangoOAuthToolkit:
         """URL of one of the toolkit's views: device-authorization, token, revoke_token."""
         return f"{self.issuer}/{name}/"
 
-    def request(self, method: str, address: str, **more: Any) -> requests.Response:
-        """An HTTP request that trusts the server's CA, with no code of Pairlet."""
-        with requests.Session() as session:
-            session.trust_env = False
-            return session.request(method, address, verify=self.ca_file, timeout=TIMEOUT, **more)
-
     def accepts(self, access_token: str) -> bool:
         """Whether the site lets somebody in with that access token (RFC 6750)."""
         headers = {"Authorization": f"Bearer {access_token}"}
         answer = self.request("GET", self.base + "/whoami/", headers=headers)
         assert answer.status_code in (200, 401, 403), answer.text
         return answer.status_code == 200 and bool(answer.json()["username"] == self.username)
-
-    def change(self, statement: str, *values: str) -> int:
-        """What a site's administrator could do in the database: one SQL statement; how many rows it met."""
-        database = sqlite3.connect(self._folder / "django.sqlite3", timeout=TIMEOUT)
-        with contextlib.closing(database), database:
-            return database.execute(statement, values).rowcount
-
-    def _end(self) -> None:
-        if self._process is None:
-            return
-        end_politely(self._process, TIMEOUT)
-        for stream in (self._process.stdin, self._process.stdout):
-            assert stream is not None
-            with contextlib.suppress(BrokenPipeError):
-                stream.close()
