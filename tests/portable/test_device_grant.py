@@ -160,6 +160,15 @@ def test_a_swept_away_code_is_an_expired_one():
     assert grant.state == EXPIRED and grant.error.error == "expired_token"
 
 
+def test_a_code_swept_away_before_what_would_be_the_last_poll_is_an_expired_one_too():
+    # django-allauth cuts the rest of its time to whole seconds at each poll.
+    for expires_in, state in ((14, EXPIRED), (16, FAILED)):
+        grant = grant_with_code(expires_in=expires_in)
+        poll(grant, error("authorization_pending"))
+        poll(grant, error("invalid_grant"))
+        assert grant.state == state, expires_in
+
+
 def test_item_09_errors_of_the_first_request_end_it():
     for code in (
         "invalid_client",

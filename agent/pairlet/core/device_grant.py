@@ -249,9 +249,9 @@ class DeviceGrant(Machine):
 
     def _receive_error(self, answer: Answer, now: int) -> None:
         code = answer.error.error
-        late = now >= self._code().expires_at
+        left_ms = self._code().expires_at - now
         if code in ("authorization_pending", "slow_down"):
-            if late:
+            if left_ms <= 0:
                 self._end("out of time", OAuthError("expired_token"))
                 return
             if code == "slow_down":
@@ -262,8 +262,8 @@ class DeviceGrant(Machine):
             self._backoff.reset()
             self._wait(self.interval_ms, answer.retry_after_ms, now)
             self.step(code)
-        elif code == "expired_token" or (code == "invalid_grant" and late):
-            # A server that has swept the code away no longer knows that it ran out.
+        elif code == "expired_token" or (code == "invalid_grant" and left_ms <= self.interval_ms):
+            # A server that has swept the code away, some a second early, no longer knows that it ran out.
             self._end("expired_token", OAuthError("expired_token", answer.error.error_description))
         elif code == "access_denied":
             self._end("access_denied", answer.error)
