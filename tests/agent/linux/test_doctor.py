@@ -500,6 +500,21 @@ def test_a_server_that_takes_no_proof_of_ours(trusting: Doctor, server: HttpsSer
     assert trusting.results("client") == ["skipped"]
 
 
+@pytest.mark.parametrize(
+    ("secret", "client_auth", "told"),
+    [
+        ("k9!x", "client_secret_basic", True),
+        ("k9-x", "client_secret_basic", False),
+        ("k9!x", "client_secret_post", False),
+    ],
+)
+def test_a_server_that_may_not_decode_a_secret(secret: str, client_auth: str, told: bool) -> None:
+    response = Response(401, [], b'{"error": "invalid_client"}')
+    found = judge_client(response, Client("tv", Secret(secret), client_auth), "client_credentials")
+    assert found.result == "fail" and ("client_secret_post" in (found.advice or "")) == told
+    assert secret not in found.words + (found.advice or "")
+
+
 # ---- the broker ----------------------------------------------------------------------------------
 
 

@@ -3,8 +3,9 @@
 import time
 from typing import TYPE_CHECKING
 
+from ...core import form
 from ...core.answer import ERROR, FAULT, http_date, read_answer
-from ...core.client import Client
+from ...core.client import BASIC, Client
 from ...core.errors import OAuthError, ProtocolError
 from ...core.http import Request, Response
 from ...core.metadata import DEVICE_CODE, ServerMetadata
@@ -118,11 +119,22 @@ def judge_client(response: Response, client: Client, grant: str, proves: bool = 
     words = _REFUSALS.get(error.error, "")
     if words:
         words = words.format(who=who, grant=grant)
-        return Finding("client", FAIL, f"{words}: {said}", error.advice, error.exit_code)
+        return Finding("client", FAIL, f"{words}: {said}", _advice_on(error, client), error.exit_code)
     words = f"to a code that nobody issued the server answers {said}"
     if error.error.startswith("invalid_"):
         return Finding("client", WARN, words, error.advice)
     return Finding("client", SKIPPED, f"{words}, which leaves open whether it knows {who}")
+
+
+def _advice_on(error: OAuthError, client: Client) -> str:
+    encoded = any(form.quote(secret.reveal()) != secret.reveal() for secret in client.secrets)
+    if error.error != "invalid_client" or client.client_auth != BASIC or not encoded:
+        return error.advice
+    # django-allauth is one of them, and punctuation is in most of the secrets that it makes.
+    return (
+        f"{error.advice} If both are right, this server may be one that does not decode punctuation in them"
+        ' (RFC 6749 section 2.3.1): set oauth.client_auth = "client_secret_post".'
+    )
 
 
 _REFUSALS = {
