@@ -11,28 +11,19 @@ refresh token that comes back ends the whole grant (RFC 9700 section 4.14.2); me
 `/.well-known/openid-configuration`.
 """
 
-import contextlib
-import json
 import secrets
-import shutil
-import subprocess
-import threading
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import requests
 from support.html_pages import Page
-from support.missing import missing
-from support.processes import end_politely
+from support.node_server import TIMEOUT, NodeServer
 
-FOLDER = Path(__file__).resolve().parent.parent / "e2e" / "oidc_provider"
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 AUTHORIZATION_CODE = "authorization_code"
 # With any port, as for native applications (RFC 8252 section 7.3).
 REDIRECT_URI = "http://127.0.0.1/callback"
-TIMEOUT = 30.0
 
 
 class RegisteredClient:
@@ -69,7 +60,7 @@ class RegisteredClient:
         )
 
 
-class OidcProvider:
+class OidcProvider(NodeServer):
     """Starts the server on entry, ends it on exit; skips the test where node or its packages are missing.
 
     `tls` is (certificate file, key file), `settings` are those that server.mjs lists, in seconds where they
@@ -96,88 +87,17 @@ class OidcProvider:
         )
         self.service = RegisteredClient("meter", "client_secret_basic", "client_credentials")
         self.client_id = self.device.client_id
-        self.issuer = ""
         if tls:
             settings |= {"cert_file": tls[0], "key_file": tls[1]}
         clients = [self.device, self.basic, self.post, self.app, self.secret_app, *more]
         metadata = [client.metadata(self.scope) for client in clients] + [self.service.metadata("telemetry")]
-        self._settings = {"clients": metadata, "scopes": ["telemetry"], **settings}
-        self._log = tmp_path / "oidc-provider.log"
-        self._events: list[dict[str, Any]] = []
-        self._changed = threading.Condition()
-        self._process: subprocess.Popen[str] | None = None
-
-    def __enter__(self) -> Self:
-        node = shutil.which("node")
-        if node is None:
-            missing("node is not installed, so there is no oidc-provider to test against")
-        if not (FOLDER / "node_modules" / "oidc-provider").is_dir():
-            missing(f"run `npm ci` in {FOLDER.name}: its node_modules folder is missing")
-        with self._log.open("wb") as log:
-            command = [str(node), str(FOLDER / "server.mjs")]
-            pipe = subprocess.PIPE
-            self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log, text=True)
-        try:
-            self._begin(self._process)
-        except BaseException:
-            self._end()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._end()
+        settings = {"clients": metadata, "scopes": ["telemetry"], **settings}
+        super().__init__(tmp_path, "oidc_provider", settings)
 
     @property
-    def pid(self) -> int:
-        """Process id of the running server."""
-        assert self._process is not None
-        return self._process.pid
-
-    def events(self, name: str) -> list[dict[str, Any]]:
-        """What the server reported under that name so far, e.g. `grant.error`; `at` is ms since 1970."""
-        with self._changed:
-            return [event for event in self._events if event["event"] == name]
-
-    def wait_for(self, name: str, count: int = 1) -> list[dict[str, Any]]:
-        """Wait until it has reported `count` events of that name; AssertionError after half a minute."""
-        with self._changed:
-            enough = self._changed.wait_for(
-                lambda: sum(event["event"] in (name, "ended") for event in self._events) >= count, TIMEOUT
-            )
-            found = [event for event in self._events if event["event"] == name]
-        assert enough and len(found) >= count, f"{len(found)} of {count} {name}: {self._log.read_text()}"
-        return found
-
-    def _begin(self, process: subprocess.Popen[str]) -> None:
-        threading.Thread(target=self._listen, args=(process,), daemon=True).start()
-        # A server that died at once is told apart by its log, in wait_for, not by the broken pipe.
-        with contextlib.suppress(BrokenPipeError):
-            assert process.stdin is not None
-            process.stdin.write(json.dumps(self._settings) + "\n")
-            process.stdin.flush()
-        self.issuer = self.wait_for("ready")[0]["issuer"]
-
-    def _listen(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
-        with process.stdout as lines:
-            for line in lines:
-                self._record(json.loads(line))
-        self._record({"event": "ended"})
-
-    def _record(self, event: dict[str, Any]) -> None:
-        with self._changed:
-            self._events.append(event)
-            self._changed.notify_all()
-
-    def _end(self) -> None:
-        if self._process is None:
-            return
-        end_politely(self._process, TIMEOUT)
-        with contextlib.suppress(BrokenPipeError):
-            assert self._process.stdin is not None
-            self._process.stdin.close()
+    def issuer(self) -> str:
+        """Its URL."""
+        return str(self.ready["issuer"])
 
 
 def walk(

@@ -1,10 +1,7 @@
 /**
  * An authorization server that is not ours: oidc-provider, with nothing of its protocol code changed.
- *
- * The first line on stdin is one JSON object of settings (clients' secrets travel there because a process
- * list shows arguments); stdin then stays open as the life line: when it closes, or on SIGTERM, the server
- * ends. stdout carries one JSON object a line: first {"event": "ready", "issuer": ...}, then one for every
- * request that oidc-provider reports to have answered. Notices for people go to stderr.
+ * Told what to be and ended as ../node_serving.mjs has it; tells {"event": "ready", "issuer": ...}, then one
+ * event for every request that oidc-provider reports to have answered.
  *
  * Settings, all optional but `clients`:
  *   host, port            where to listen (127.0.0.1; 0 lets the system choose) and what the issuer is called
@@ -23,20 +20,12 @@
  */
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import http from 'node:http';
-import https from 'node:https';
-import { createInterface } from 'node:readline';
+import { listen, serve, tell } from '../node_serving.mjs';
 
-// oidc-provider prints notices with console.info, which would get between the lines of JSON.
-console.info = console.error;
+// After node_serving.mjs, which sends to stderr what oidc-provider prints while it loads.
 const { default: Provider, errors } = await import('oidc-provider');
 
 const DAY = 24 * 60 * 60;
-
-/** One line of JSON on stdout. */
-function tell(event, fields) {
-  process.stdout.write(`${JSON.stringify({ event, ...fields })}\n`);
-}
 
 /** oidc-provider's configuration from our settings. */
 function configuration(settings) {
@@ -139,20 +128,9 @@ function askForCertificate(settings) {
   return { requestCert: true, rejectUnauthorized: false, ca: readFileSync(settings.client_ca_file) };
 }
 
-/** Listen first: with port 0 the issuer is known only afterwards. */
+/** Serve. */
 async function start(settings) {
-  const tls = settings.cert_file
-    ? { cert: readFileSync(settings.cert_file), key: readFileSync(settings.key_file), ...askForCertificate(settings) }
-    : undefined;
-  let answer = (request, response) => response.writeHead(503).end();
-  const handler = (request, response) => answer(request, response);
-  const server = tls ? https.createServer(tls, handler) : http.createServer(handler);
-  const host = settings.host ?? '127.0.0.1';
-  await new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(settings.port ?? 0, host, resolve);
-  });
-  const issuer = `${tls ? 'https' : 'http'}://${host}:${server.address().port}`;
+  const { url: issuer, handle } = await listen(settings, askForCertificate(settings));
   const provider = new Provider(issuer, configuration(settings));
   if (settings.interval !== undefined) {
     provider.use(async (ctx, next) => {
@@ -161,17 +139,8 @@ async function start(settings) {
     });
   }
   report(provider);
-  answer = provider.callback();
+  handle(provider.callback());
   tell('ready', { issuer });
 }
 
-process.on('SIGTERM', () => process.exit(0));
-const lines = createInterface({ input: process.stdin });
-// Whoever started us is gone, whatever the way it went: no orphan stays behind.
-lines.on('close', () => process.exit(0));
-lines.once('line', (line) => {
-  start(JSON.parse(line)).catch((error) => {
-    console.error(error);
-    process.exit(1);
-  });
-});
+serve(start);
