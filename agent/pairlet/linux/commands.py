@@ -24,7 +24,7 @@ from .commands_client import certificate_of, client_of
 from .commands_telemetry import check_telemetry, handlers_for
 from .display import open_display
 from .entropy import SystemEntropy
-from .http import RequestsHttp
+from .http import FormHttp, RequestsHttp
 from .options import SETTING_OF_OPTION
 from .output import Output
 from .store import FileStore
@@ -148,7 +148,7 @@ def open_http(config: Config, store: "Store", clock: SystemClock) -> "Http":
         certificate=certificate_of(config),
     )
     if not config.get("oauth.dialect"):
-        return http
+        return FormHttp(http)
     from .commands_provider import translated
 
     return translated(http, config, store, clock)

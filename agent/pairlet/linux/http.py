@@ -9,6 +9,7 @@ share anything but the SSLContext, which is made for that.
 
 import asyncio
 import contextlib
+import json
 import socket
 import ssl
 import threading
@@ -16,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..core.errors import TransportError
-from ..core.http import Request, Response
+from ..core.http import JSON, Request, Response
 from .lean import lean_imports
 from .tls import new_context, shared_context
 from .worker import in_thread
 
 if TYPE_CHECKING:
+    from ..ports import Http
     from .client_auth.certificate import Certificate
 
 USER_AGENT = "pairlet/" + __version__
@@ -153,3 +155,24 @@ def _host(url: str) -> str:
     """The host in `url` for a sentence, without user name and password."""
     authority = url.partition("://")[2].partition("/")[0].partition("?")[0]
     return ascii(authority.rpartition("@")[2][:255])[1:-1]
+
+
+class FormHttp:
+    """The port Http over another one, for servers that are asked in forms, as RFC 6749 has it.
+
+    HTTP 415 from one that takes something else becomes an OAuth error: to ask again is of no use.
+    """
+
+    needs_room = False
+
+    def __init__(self, http: "Http"):
+        self._http = http
+
+    async def exchange(self, request: Request) -> Response:
+        """See ports.Http."""
+        response = await self._http.exchange(request)
+        if response.status != 415 or request.method != "POST" or b'"error"' in response.body:
+            return response
+        words = 'it takes no forms (HTTP 415); a provider profile with format = "json" may be what it wants'
+        body = json.dumps({"error": "invalid_request", "error_description": words})
+        return Response(response.status, [("content-type", JSON)], body.encode())

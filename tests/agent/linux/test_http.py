@@ -20,10 +20,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pairlet.core.answer import ERROR, read_answer
 from pairlet.core.errors import ConfigError, PairletError, TlsError, TransportError
 from pairlet.core.http import FORM, Request, Response
 from pairlet.linux import tls
-from pairlet.linux.http import RequestsHttp
+from pairlet.linux.http import FormHttp, RequestsHttp
 from pairlet.linux.log.ports import LoggedHttp
 from support.certificates import CertificateAuthority
 from support.https_server import (
@@ -584,7 +585,7 @@ class TestTime:
         program = """
             import asyncio, sys
             from pairlet.core.http import Request
-            from pairlet.linux.http import RequestsHttp
+            from pairlet.linux.http import FormHttp, RequestsHttp
             http = RequestsHttp(ca_file=sys.argv[1], read_timeout_s=600, total_timeout_s=600)
             try:
                 asyncio.run(http.exchange(Request("POST", sys.argv[2], [], b"")))
@@ -707,3 +708,28 @@ def days(count: int):
 def gzipped(data: bytes) -> bytes:
     stream = zlib.compressobj(9, wbits=31)
     return stream.compress(data) + stream.flush()
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "body", "error"),
+    [
+        ("POST", 415, b'{"code": "UNSUPPORTED_MEDIA_TYPE"}', "invalid_request"),
+        ("POST", 415, b"", "invalid_request"),
+        ("POST", 415, b'{"error": "slow_down"}', "slow_down"),
+        ("POST", 400, b"", None),
+        ("GET", 415, b"", None),
+    ],
+)
+def test_a_server_that_takes_no_forms(method: str, status: int, body: bytes, error: str | None) -> None:
+    class Answering:
+        needs_room = False
+
+        async def exchange(self, request: Request) -> Response:
+            return Response(status, [], body)
+
+    request = Request(method, "https://auth.example/token", [("Content-Type", FORM)], b"")
+    found = read_answer(asyncio.run(FormHttp(Answering()).exchange(request)))
+    assert (found.kind == ERROR) == (error is not None)
+    if error == "invalid_request":
+        assert 'format = "json"' in str(found.error)
+    assert error is None or found.error.error == error
