@@ -32,7 +32,7 @@ class SystemClock:
     def __init__(self, root: str = "/"):
         """`root`: where /proc and /sys are looked for; tests have one of their own."""
         self._root = Path(root)
-        self._floor = 0  # Unix time when now() was 0 at the earliest; 0: nothing is known
+        self._floor_ms = 0  # Unix time in ms when now() was 0 at the earliest; 0: nothing is known
 
     def now(self) -> int:
         """Milliseconds that only grow, suspended time included."""
@@ -56,12 +56,12 @@ class SystemClock:
         What can't be is ignored, and so is what is known already.
         """
         if BUILT_AFTER <= seconds < BUILT_AFTER + _LIFE_S:
-            self._floor = max(self._floor, seconds - self.now() // 1000)
+            self._floor_ms = max(self._floor_ms, 1000 * seconds - self.now())
 
     def wall(self) -> Wall:
         """Unix time, and how far it may be trusted."""
         seconds = int(time.time())
-        floor = self._floor + self.now() // 1000 if self._floor else 0
+        floor = (self._floor_ms + self.now()) // 1000 if self._floor_ms else 0
         if seconds >= BUILT_AFTER:
             if _kernel_synchronised() or (seconds >= floor - _RTC_BEHIND_S and self._set_from_rtc()):
                 return Wall(SYNCED, seconds)

@@ -107,6 +107,19 @@ def test_what_was_learned_is_the_floor_of_a_clock_that_was_never_set(
         assert clock.wall() == Wall(FLOOR, NOON + 1000)
 
 
+def test_the_floor_does_not_run_ahead_by_a_part_of_a_second(
+    unsynchronised: None, still: Callable[[int], None], tmp_path: Path
+) -> None:
+    """A server that takes no proof from its own future (RFC 9449) would refuse what is dated by it."""
+    clock = SystemClock(root=str(tmp_path))
+    with freeze_time("1970-01-01 00:00:10"):
+        still(900)
+        clock.learn(NOON)
+        for milliseconds, wall in ((900, NOON), (1_899, NOON), (1_900, NOON + 1)):
+            still(milliseconds)
+            assert clock.wall() == Wall(FLOOR, wall), milliseconds
+
+
 def test_a_clock_that_is_behind_what_is_known_is_corrected(
     unsynchronised: None, still: Callable[[int], None], tmp_path: Path
 ) -> None:
