@@ -432,12 +432,30 @@ def test_a_server_that_says_nothing(trusting: Doctor, server: HttpsServer, impat
         ("invalid_dpop_proof", "skipped", "wants a DPoP proof"),
         ("use_dpop_nonce", "skipped", "wants a DPoP proof"),
         ("device_not_found", "skipped", "leaves open whether it knows the client tv"),
+        ("access_denied", "skipped", "leaves open whether it knows the client tv"),
     ],
 )
 def test_what_an_answer_says_of_the_client(code: str, result: str, words: str) -> None:
     response = Response(400, JSON, json.dumps({"error": code}).encode())
     found = judge_client(response, Client("tv"), "device_code")
     assert found.result == result and words in found.words and bool(found.exit_code) == (result == "fail")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "result", "words"),
+    [
+        (400, b"", "skipped", "HTTP 400 without a word, which leaves open whether it knows the client tv"),
+        (401, b"", "fail", "HTTP 401 without a word, and does not seem to take the client tv"),
+        (403, b"", "fail", "HTTP 403 without a word, and does not seem to take the client tv"),
+        (403, b"Forbidden", "fail", "the token endpoint: the server answered HTTP 403"),
+        (404, b"", "fail", "the token endpoint: the server answered HTTP 404"),
+    ],
+)
+def test_what_a_bare_status_says_of_the_client(status: int, body: bytes, result: str, words: str) -> None:
+    found = judge_client(Response(status, [], body), Client("tv"), "client_credentials")
+    assert found.result == result and words in found.words
+    assert ("client secret" in found.advice) == ("seem" in words)
+    assert found.exit_code == (6 if result == "fail" else 0)
 
 
 def test_what_no_server_says_of_a_client() -> None:

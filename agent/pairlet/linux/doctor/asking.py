@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from ...ports import Http
 
 _GRANTS = {"device_code": DEVICE_CODE, "authorization_code": "authorization_code"}
-# What a server says of a code that it never issued, once it has taken the client.
-_NOT_THE_CLIENT_S = ("invalid_grant", "expired_token", "access_denied", "authorization_pending", "slow_down")
+# What a server says of a code that it never issued, once it has taken the client. Not so access_denied: some
+# look no further than the code then.
+_NOT_THE_CLIENT_S = ("invalid_grant", "expired_token", "authorization_pending", "slow_down")
 # RFC 9449 sections 5 and 8.
 _WANTS_PROOF = ("invalid_dpop_proof", "use_dpop_nonce")
 # Seconds by which a clock may be off before it is worth a word: what is dated by it is off as much.
@@ -99,7 +100,7 @@ def judge_client(response: Response, client: Client, grant: str, proves: bool = 
     answer = read_answer(response, *client.secrets)
     error = answer.error
     if answer.kind == FAULT and isinstance(error, ProtocolError):
-        return failure("client", ProtocolError(f"the token endpoint: {error}", error.advice))
+        return _judge_fault(response, error, who)
     if answer.kind != ERROR or not isinstance(error, OAuthError):
         words = "the server takes a code that nobody issued"
         return Finding("client", WARN, words, "Find out whether it is the right server.")
@@ -135,6 +136,17 @@ def _advice_on(error: OAuthError, client: Client) -> str:
         f"{error.advice} If both are right, this server may be one that does not decode punctuation in them"
         ' (RFC 6749 section 2.3.1): set oauth.client_auth = "client_secret_post".'
     )
+
+
+def _judge_fault(response: Response, error: ProtocolError, who: str) -> Finding:
+    """What is no OAuth error: RFC 6749 section 5.2 has a server say why, and some send a bare status."""
+    if response.body or response.status not in (400, 401, 403):
+        return failure("client", ProtocolError(f"the token endpoint: {error}", error.advice))
+    words = f"to a code that nobody issued the server answers HTTP {response.status} without a word"
+    if response.status == 400:
+        return Finding("client", SKIPPED, f"{words}, which leaves open whether it knows {who}")
+    advice = "Check client_id and the client secret with the server's administrator, and the address."
+    return Finding("client", FAIL, f"{words}, and does not seem to take {who}", advice, error.exit_code)
 
 
 _REFUSALS = {
