@@ -131,6 +131,14 @@ def test_a_wrong_secret_is_named_and_not_shown(meter: Device) -> None:
     assert meter.run("token").returncode == 6
 
 
+def test_a_server_that_gives_no_reason_is_looked_into(ours: RunningServer, tmp_path: Path) -> None:
+    device = Device(tmp_path, "meter", "s3cret +/:%", "--issuer", ours.issuer, "--insecure-http")
+    ours.answers.go_away("/token")
+    done = device.run("token")
+    assert done.returncode == 6 and "HTTP 503" in done.stderr
+    assert "pairlet doctor; if it finds nothing" in done.stderr and "client secret" in done.stderr
+
+
 def test_exec_gets_the_token_and_not_the_secret(ours: RunningServer, tmp_path: Path) -> None:
     device = Device(tmp_path, "meter", "s3cret +/:%", "--issuer", ours.issuer, "--insecure-http")
     script = "import os; print(os.environ['PAIRLET_ACCESS_TOKEN'], 'METER_SECRET' in os.environ)"

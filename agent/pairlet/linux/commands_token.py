@@ -7,7 +7,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from ..core.errors import ConfigError, StoreError, UnpairedError
+from ..core.errors import ConfigError, ProtocolError, StoreError, UnpairedError
 from ..core.token import DPOP, Token
 from ..drive import Patience
 from .clock import SystemClock
@@ -16,6 +16,7 @@ from .output import Output
 from .worker import in_thread
 
 if TYPE_CHECKING:
+    from ..agent import Agent
     from ..settings import Settings
     from .token_agent.answers import Lent
 
@@ -23,6 +24,11 @@ _BOUND = (
     "pairlet: this token is bound to the device's key (DPoP), and of no use without it: have a program send "
     "its requests with BearerAuth of the Python library."
 )
+# Some servers refuse a dead refresh token, or a wrong secret, without saying so: it is what is left when all
+# the rest is well.
+_IF_NOTHING_ELSE = "Run: pairlet doctor; if it finds nothing wrong with the server, "
+_PAIR_AGAIN = _IF_NOTHING_ELSE + "pair the device again: pairlet unpair, then pairlet pair."
+_CHECK_SECRET = _IF_NOTHING_ELSE + "check the client secret with its administrator."
 
 
 async def token(arguments: argparse.Namespace, output: Output) -> int:
@@ -113,10 +119,21 @@ async def _stored_token(arguments: argparse.Namespace, output: Output) -> Token:
     joined = Joined(arguments, output)
     try:
         return await joined.agent.usable_token(Patience(TRIES))
+    except ProtocolError as error:
+        raise _advised(error, joined.agent) from None
     finally:
         if joined.status_line is not None:
             joined.status_line.say()
         joined.display.close()
+
+
+def _advised(error: ProtocolError, agent: "Agent") -> ProtocolError:
+    """`error`, with what to do where a token request had an answer that is not in OAuth's words."""
+    keeper = agent.keeper
+    for machine, advice in ((keeper.grant, _PAIR_AGAIN), (keeper.asking, _CHECK_SECRET)):
+        if machine is not None and machine.fault is error:
+            return ProtocolError(error.message, advice)
+    return error
 
 
 COMMANDS = {"token": token, "exec": exec_command}
