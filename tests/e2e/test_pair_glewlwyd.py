@@ -171,6 +171,10 @@ def test_a_stolen_refresh_token_ends_the_line_without_a_word(device: Device) -> 
     assert stolen not in done.stderr and device.is_paired()
     lines = run("doctor", *device.options).stdout
     assert "FAIL " not in lines and "\nskipped  client         to a code that nobody issued" in lines, lines
+    # With the server's profile the device knows what that means.
+    done = run("token", *device.options, "--set", "oauth.provider=glewlwyd")
+    assert done.returncode == 6 and "pairing has ended" in done.stderr and "Pair the device" in done.stderr
+    assert not device.is_paired()
 
 
 def test_a_person_who_grants_nothing_leaves_a_code_that_runs_out(device: Device) -> None:

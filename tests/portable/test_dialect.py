@@ -135,6 +135,22 @@ def test_a_status_speaks_where_there_is_no_word_and_only_to_a_poll():
     assert read({}, Response(200, [], b""), OTHER).kind == FAULT
 
 
+def test_a_status_of_its_own_speaks_to_a_refresh():
+    table = {"refresh_statuses": {"400": "invalid_grant"}}
+    empty = Response(400, [], b"")
+    assert read(table, empty, REFRESH).error.error == "invalid_grant"
+    assert read(table, answer({"error": "invalid_client"}, 400), REFRESH).error.error == "invalid_client"
+    for kind in (CODE, POLL, OTHER):
+        assert read(table, empty, kind).kind == FAULT, kind
+    for other in (
+        Response(503, [], b""),
+        Response(403, [], b""),
+        page(400),
+        Response(400, [], b"Bad Request"),
+    ):
+        assert read(table, other, REFRESH).kind == FAULT
+
+
 def test_a_success_is_no_error():
     table = {"error": ["message"], "words": {"hello": "access_denied"}, "defaults": {"token_type": "Bearer"}}
     found = read(table, answer({"access_token": "x", "message": "hello"}))
@@ -195,6 +211,7 @@ def test_a_table_that_can_not_be_used_is_refused_by_name():
         ({"poll": {"path": "token"}}, "poll"),
         ({"poll": {"path": 5}}, "poll"),
         ({"statuses": {"400": 5}}, "statuses"),
+        ({"refresh_statuses": "400"}, "refresh_statuses"),
         ({"registration": {"path": "/r"}}, "registration"),
         (
             {"registration": {"path": "/r", "client_id": "a", "client_secret": "b", "other": "c"}},

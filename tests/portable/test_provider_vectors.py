@@ -152,6 +152,10 @@ def test_gitlab():
     check("gitlab")
 
 
+def test_glewlwyd():
+    check("glewlwyd")
+
+
 def test_google():
     check("google")
 

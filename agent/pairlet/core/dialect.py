@@ -31,6 +31,7 @@ _KEYS = {
     "description": _TEXT,
     "words": _TABLE,
     "statuses": _TABLE,
+    "refresh_statuses": _TABLE,
     "defaults": _TABLE,
     CODE: _REQUEST,
     POLL: _REQUEST,
@@ -143,8 +144,8 @@ class Dialect:
         said = ""
         for path in paths if isinstance(paths, list) else ["error"]:
             said = said or _told(members, path)
-        if not said and kind == POLL:
-            code = self._texts("statuses").get(str(status))
+        if not said:
+            code = self._texts("statuses" if kind == POLL else kind + "_statuses").get(str(status))
         else:
             code = self._texts("words").get(said.lower(), said)
         if not code:
@@ -175,10 +176,7 @@ def check(table: object, where: str) -> "dict[str, object]":
         if not _fits(table[key], _KEYS[key]):
             raise ConfigError(f"{where}: {key} can't be used as it is", f"It takes {_KEYS[key]}.")
     if table.get("format", "form") not in ("form", "json"):
-        raise ConfigError(
-            f"{where}: format is '{table['format']}'",
-            "Use form or json: what stands in an address is read by proxies and kept in logs.",
-        )
+        raise ConfigError(f"{where}: format is '{table['format']}'", "Use form or json.")
     return table
 
 
