@@ -220,6 +220,10 @@ class Imitation:
     def _error(self, kind: str | None, members: Table, status: int, headers: dict[str, str]) -> Response:
         """An error as the provider says it."""
         code = members["error"]
+        bare = self._dialect.get("refresh_statuses", {}) if kind == REFRESH else {}
+        for said in bare:
+            if bare[said] == code:
+                return Response(b"", int(said), headers)
         entry = self._errors.get(code, {})
         says = entry.get("says", code)
         says = says if isinstance(says, list) else [says]

@@ -171,6 +171,7 @@ def test_what_is_missing_is_named_with_what_to_put_there(own) -> None:  # type: 
         ('name = "A"\ndialect = { fromat = "json" }', "fromat"),
         ('name = "A"\ndialect = { words = {} }', "errors"),
         ('name = "A"\ndialect = 5', "dialect"),
+        ('name = "A"\ndialect = { refresh_statuses = { 4000 = "x" } }', "'4000'"),
         ('name = "A"\nimitation = { code = 5 }', "imitation"),
         ('name = "A"\nimitation = { code = { adds = [] } }', "imitation"),
         ('name = "A"\noauth = { tokn_endpoint = "https://a" }', "token_endpoint"),

@@ -86,6 +86,15 @@ def test_codes_that_do_not_belong_together_are_refused() -> None:
         assert (status, json.loads(body)["error"]) == (400, word)
 
 
+def test_a_refresh_that_is_refused_by_a_status_alone() -> None:
+    ask, _ = likeness("glewlwyd")
+    body, media_type = form(client_id="tv", grant_type="refresh_token", refresh_token="nobody's")
+    assert ask("/token", body, media_type) == (400, b"")
+    body, media_type = form(client_id="nobody", grant_type="refresh_token", refresh_token="nobody's")
+    status, said = ask("/token", body, media_type)
+    assert status == 401 and json.loads(said)["error"] == "invalid_client"
+
+
 def test_its_own_addresses_are_not_the_provider_s() -> None:
     ask, _ = likeness("github")
     assert ask("/login/elsewhere", *form(client_id="tv"))[0] == 404

@@ -1,5 +1,6 @@
 """Reading a profile's file, and saying of each member what is wrong with it."""
 
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -58,6 +59,7 @@ def _checked(path: Path) -> Profile:
     profile = Profile(tables, path)
     if own:
         dialect.check(own, f"{path}: dialect")
+        _check_statuses(own.get("refresh_statuses", {}), path)
     _check_values(profile, path)
     return profile
 
@@ -112,6 +114,15 @@ def _check_errors(errors: dict[str, Any], path: Path) -> None:
                 f"{path}: errors.{code} can't be used as it is",
                 "It takes a table: status (200 to 599), and says: a word, a list of words, or nothing "
                 'at all ("") where the status is all there is.',
+            )
+
+
+def _check_statuses(statuses: dict[str, str], path: Path) -> None:
+    for status in statuses:
+        if not re.fullmatch("[2-5][0-9][0-9]", status):
+            raise ConfigError(
+                f"{path}: dialect.refresh_statuses has '{status}' in it",
+                'It takes statuses (200 to 599), each with a code of the RFCs: 400 = "invalid_grant".',
             )
 
 
