@@ -105,6 +105,7 @@ class Device:
         """Shut down in good order and boot."""
         for process in list(self.processes):
             self._lose(process)
+        self._world.broker_loses()  # of one that was started again meanwhile
         self.disk.sync_all()
         self.outbox_disk.sync_all()
         self.powered = False
@@ -124,7 +125,7 @@ class Device:
         world.tokens.broke()
         for process in list(self.processes):
             self._lose(process)
-        world.broker_loses(off_ms)
+        world.broker_loses()
         world.disk_settled()
         world.after(off_ms, self.power_on)
 
@@ -169,7 +170,7 @@ class Device:
             self._world.tokens.broke()
             self._world.trouble("kill", self._world.schedule.now + _RESTARTS_AFTER_MS)
             self._lose(process)
-            self._world.broker_loses(0)
+            self._world.broker_loses()
             if process.command == RUN:
                 self.start_again()
 

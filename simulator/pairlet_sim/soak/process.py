@@ -24,13 +24,14 @@ RUN, TOKEN, UNPAIR = "run", "token", "unpair"
 class Process:
     """`command`: which of the agent's commands it is. `began`: when (ms of the world).
 
-    `stopping`: when it was asked to stop, or None.
+    `stopping`: when it was asked to stop, or None. `buffer_bytes`: how much it may keep, as it was told.
     """
 
     def __init__(self, command: str, world: "World"):
         self.command = command
         self.began = world.schedule.now
         self.stopping: int | None = None
+        self.buffer_bytes = world.era.buffer_bytes
         self.loop = ProcessLoop(world.schedule, self._unheard)
         self.button = Button(self.loop)
         self.mqtt = Mqtt(self, world) if world.era.sample_ms and command == RUN else None

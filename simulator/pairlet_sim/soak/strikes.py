@@ -103,7 +103,7 @@ class Strikes:
         world.polls.frozen()
         world.link.frozen()
         if lasts_ms > 90 * SECOND_MS:
-            world.after(90 * SECOND_MS, world.broker_loses, 0)
+            world.after(90 * SECOND_MS, world.broker_loses)
 
     def _speed(self, exchange: Exchange, within_ms: int) -> None:
         world = self._world

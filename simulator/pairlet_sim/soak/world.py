@@ -219,8 +219,8 @@ class World:
         """Whether nobody can reach the broker: a storm may begin so."""
         return self.schedule.now < self._broker_is_back
 
-    def broker_loses(self, off_ms: int) -> None:
-        """The device is gone from the network; a broker notices after a while, or at once."""
+    def broker_loses(self) -> None:
+        """The device is gone from the network, and the broker notices."""
         session = self.broker.session
         if session is not None:
             self.broker.end(CONNECTION_LOST)

@@ -281,12 +281,12 @@ _KEEPING = (
         "writes_no_more_than_it_must",
     ),
     _one(
-        "sleeps through a token that the broker asked for",
+        "sleeps while the broker asks for another token",
         "renewing",
         "await set_or_due(keeper.changed, clock, look if due is None else min(due, look))",
         "await clock.sleep_until(look if due is None else min(due, look))",
-        *_STALE,
-        given={"broker_refuses": 0.5, **_MEASURES, "is_shared": False},
+        "replaces_a_token_that_ended_without_notice",
+        given={"says_expires_in": False, "token_s": 3600, **_MEASURES, "is_shared": False},
     ),
     Mutant(
         "stops a refresh that the link waits for no longer",

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from ..clock import RIGHT
 from ..weather import SECOND_MS
 from .outbox import read
 
@@ -41,9 +42,9 @@ def keeps_to_the_window(under_way: int, window: int) -> str:
     return f"{under_way} messages wait for an acknowledgement, of {window}" if under_way > window else ""
 
 
-def drops_only_without_room(count: int, waiting: int, buffer_bytes: int) -> str:
-    """The bounds drop the oldest."""
-    full = 40 * waiting >= buffer_bytes // 4
+def drops_only_without_room(count: int, waiting: int, on_disk: int, buffer_bytes: int) -> str:
+    """The bounds drop the oldest. `on_disk`: bytes, of which some may wait for a flush."""
+    full = max(40 * waiting, on_disk) >= buffer_bytes // 4
     return "" if full else f"it dropped {count} of {waiting} samples with room for more"
 
 
@@ -198,7 +199,8 @@ class LinkWitness:
             if self._failures == 1 and process not in self._counted:
                 self._counted.add(process)
                 self._delays_ms.append(waited_ms)
-        life_ms = 1000 * world.era.policy.token_s
+        # To a clock that runs too fast a token's life, and with it that of a connection, seems over sooner.
+        life_ms = 1000 * world.era.policy.token_s * RIGHT // max(RIGHT, world.device.fastest_ppm)
         self._attempts = [at for at in self._attempts if now - at < _WINDOW_MS] + [now]
         world.judge(hammers_no_broker, len(self._attempts) - 2 * _WINDOW_MS // life_ms)
 
@@ -272,13 +274,13 @@ class LinkWitness:
         elif event == "dropped":
             world.outbox.dropped(fields)
             if fields["stream"] == "telemetry":
-                self._dropped(samples, fields)
+                self._dropped(process, samples, fields)
         elif event == "mqtt_disconnected":
             self._disconnected(fields["reason"] == "the token was renewed")
         elif event == "paired":
             self._failures, self._ended_at = 0, None
 
-    def _dropped(self, samples: _Samples, fields: dict[str, object]) -> None:
+    def _dropped(self, process: "Process", samples: _Samples, fields: dict[str, object]) -> None:
         count, first, last = fields["count"], fields["from"], fields["to"]
         assert isinstance(count, int) and isinstance(first, int) and isinstance(last, int)
         if fields["reason"] == "refused":
@@ -286,7 +288,10 @@ class LinkWitness:
             self._world.judge(gives_up_only_what_is_refused, first, count, codes)
         elif fields["reason"] in ("no room", "thinned") and first > self._world.outbox.with_more_room:
             waiting = count + self._world.outbox.waiting
-            self._world.judge(drops_only_without_room, count, waiting, self._world.era.buffer_bytes)
+            # What a disk that failed once has kept is there all the same, and not counted.
+            files = self._world.device.outbox_disk.files
+            on_disk = sum(len(file.data) for name, file in files.items() if name.startswith("telemetry"))
+            self._world.judge(drops_only_without_room, count, waiting, on_disk, process.buffer_bytes)
         samples.settle(first, last)
 
     def _disconnected(self, planned: bool) -> None:

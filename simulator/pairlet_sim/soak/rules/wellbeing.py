@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _STOPS_WITHIN_MS = 16_000
 _A_DAY_AND_MORE_MS = DAY_MS + HOUR_MS
+_AN_HOUR_AND_MORE_MS = 90 * MINUTE_MS
 
 
 def runs(process: "Process | None") -> str:
@@ -50,6 +51,12 @@ def has_saved_what_counts(saved: bool) -> str:
 def is_connected(connected: bool) -> str:
     """A paired device is connected to its broker."""
     return "" if connected else "it is not connected to the broker although nothing was wrong for long"
+
+
+def replaces_a_token_that_ended_without_notice(ago_ms: int) -> str:
+    """The broker's refusal says so, and brings another one: hourly at the most."""
+    late = ago_ms > _AN_HOUR_AND_MORE_MS
+    return f"its token ended {ago_ms} ms ago, the broker says so, and it asked for no other" if late else ""
 
 
 def has_published_what_waited(waiting: int) -> str:
@@ -96,7 +103,9 @@ def judge_wellbeing(world: "World") -> None:
         world.judge(has_a_good_token, now - token.ends)
     if not world.era.sample_ms:
         return
-    # Tokens that end without notice are replaced when the broker refuses them, hourly at the most.
+    if not token.said and world.broker.session is None:
+        since = max(token.ends, world.calm_since, agent.began)
+        world.judge(replaces_a_token_that_ended_without_notice, now - since)
     if token.said and not tokens.doubtful and now - token.issued > 2 * MINUTE_MS:
         world.judge(is_connected, world.broker.session is not None)
         world.judge(has_published_what_waited, world.link.waiting(agent))
