@@ -22,8 +22,8 @@ class Clock:
         self._loop = loop
         self._schedule = loop.schedule
         self._device = device
-        # Unix time that has surely come, when the device's clock read 0.
-        self._floor_s = 0
+        # Unix time in ms that had surely come when the device's clock read 0; 0: nothing is known.
+        self._floor_ms = 0
 
     def now(self) -> int:
         """Milliseconds since boot, as the device counts them."""
@@ -42,13 +42,13 @@ class Clock:
 
     def wall(self) -> Wall:
         """Calendar time with its trust."""
-        floor_s = self._floor_s + self.now() // 1000 if self._floor_s else 0
+        floor_s = (self._floor_ms + self.now()) // 1000 if self._floor_ms else 0
         return self._device.wall(floor_s, self._schedule.now)
 
     def learn(self, seconds: int) -> None:
         """It is not before `seconds`."""
         if is_believable(seconds):
-            self._floor_s = max(self._floor_s, seconds - self.now() // 1000)
+            self._floor_ms = max(self._floor_ms, 1000 * seconds - self.now())
 
     def is_right(self) -> bool:
         """Whether the device trusts its calendar, and rightly so."""
