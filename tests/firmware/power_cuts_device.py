@@ -308,6 +308,8 @@ class Trial:
         self.images = 0
         self.told = 0
         self.bad = []
+        self.last = bytearray(block * count)
+        self.verdict = None
 
     def mounted(self, work, *values):
         """work(*values) with the flash mounted; what it raises for want of a file is its result."""
@@ -345,17 +347,26 @@ class Trial:
             bounds.append(len(self.flash.journal))
 
     def judge_image(self, image, step, done, label):
-        """Judge the flash as it is in `image`, then work on and judge again."""
+        """Judge the flash as it is in `image`: as the last one, if not a bit is another."""
         self.images += 1
+        asked = (step, done)
+        if self.verdict is None or self.verdict[0] != asked or self.last != image:
+            self.last[:] = image
+            self.verdict = (asked,) + self._judged(image, step, done)
+        _, told, wrong = self.verdict
+        self.told += told
+        if wrong:
+            self.bad.append(label + ": " + wrong)
+
+    def _judged(self, image, step, done):
+        """Judge `image`, then work on and judge again. Whether it told of a trouble, and what is wrong."""
         self.flash.data[:] = image
         wrong = self.mounted(self.scenario.judge, step, done)
-        if not wrong and getattr(self.scenario, "told", ""):
-            self.told += 1
+        told = not wrong and bool(getattr(self.scenario, "told", ""))
         if not wrong:
             self.mounted(self.scenario.go_on)
             wrong = self.mounted(self.scenario.judge_again)
-        if wrong:
-            self.bad.append(label + ": " + wrong)
+        return told, wrong
 
     def cuts(self):
         """Every cut of the scenario. Returns how many writes it has."""
