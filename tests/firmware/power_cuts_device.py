@@ -29,11 +29,12 @@ class Flash:
     def __init__(self, block, count):
         self.block = block
         self.data = bytearray(b"\xff" * (block * count))
+        self.view = memoryview(self.data)  # made once: it is read millions of times
         self.journal = None
 
     def readblocks(self, number, buffer, offset=0):
         start = number * self.block + offset
-        buffer[:] = memoryview(self.data)[start : start + len(buffer)]
+        buffer[:] = self.view[start : start + len(buffer)]
 
     def writeblocks(self, number, buffer, offset=0):
         self.put(number * self.block + offset, bytes(buffer))
