@@ -77,7 +77,8 @@ def _objects(path: str, tree: ast.Module, modules: set[str]) -> set[str]:
     """Those of `modules` that the file `path` uses otherwise than to take a name out of them."""
     known: dict[str, str] = {}
     found: set[str] = set()
-    for node in walk(tree):
+    nodes = walk(tree)
+    for node in nodes:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names if alias.name in modules}
         elif isinstance(node, ast.ImportFrom):
@@ -85,8 +86,8 @@ def _objects(path: str, tree: ast.Module, modules: set[str]) -> set[str]:
             for alias in node.names:
                 if f"{source}.{alias.name}" in modules:
                     known[alias.asname or alias.name] = f"{source}.{alias.name}"
-    taken_from = {id(node.value) for node in walk(tree) if isinstance(node, ast.Attribute)}
-    for node in walk(tree):
+    taken_from = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
+    for node in nodes:
         if isinstance(node, ast.Name) and node.id in known and id(node) not in taken_from:
             found.add(known[node.id])
         elif not isinstance(node, ast.Name | ast.alias):

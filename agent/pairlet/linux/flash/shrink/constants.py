@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .names import Trees, bound, walk
+from .names import Transformer, Trees, bound, walk
 
 # A longer text that is used at several places would be in the heap as often.
 _SHORT = 12
@@ -19,8 +19,8 @@ def inline_constants(trees: Trees) -> None:
     A constant is a name in capitals that its module gives a number, a short text, None or a truth value,
     once, and that nothing in the program binds anew.
     """
-    modules = [_Module(path, tree, _bound(tree), list(_imports(path, tree))) for path, tree in trees.items()]
-    defined = {module_of(path): _defined(tree) for path, tree in trees.items()}
+    modules = [_Module.of(path, tree) for path, tree in trees.items()]
+    defined = {module_of(module.path): _defined(module) for module in modules}
     _take_back(modules, defined)
     while _pass_on(modules, defined):
         pass
@@ -33,8 +33,14 @@ class _Module(NamedTuple):
 
     path: str
     tree: ast.Module
+    nodes: list[ast.AST]
     bound: set[str]
     imports: list[tuple[str, ast.alias]]
+
+    @classmethod
+    def of(cls, path: str, tree: ast.Module) -> "_Module":
+        nodes = walk(tree)
+        return cls(path, tree, nodes, _bound(nodes), list(_imports(path, nodes)))
 
 
 def _take_back(modules: list[_Module], defined: dict[str, Constants]) -> None:
@@ -48,7 +54,7 @@ def _take_back(modules: list[_Module], defined: dict[str, Constants]) -> None:
                 defined.get(source, {}).pop(alias.name, None)
             else:
                 imported.add(name)
-        for node in walk(module.tree):
+        for node in module.nodes:
             if (
                 isinstance(node, ast.Attribute)
                 and node.attr.isupper()
@@ -76,10 +82,10 @@ def module_of(path: str) -> str:
     return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
-def _defined(tree: ast.Module) -> Constants:
-    times = Counter(name for node in walk(tree) for name in bound(node))
+def _defined(module: _Module) -> Constants:
+    times = Counter(name for node in module.nodes for name in bound(node))
     found: Constants = {}
-    for node in tree.body:
+    for node in module.tree.body:
         if not isinstance(node, ast.Assign) or len(node.targets) != 1:
             continue
         target = node.targets[0]
@@ -125,7 +131,7 @@ def resolved(path: str, node: ast.ImportFrom) -> str:
     return ".".join([*above, node.module] if node.module else above)
 
 
-class _Inliner(ast.NodeTransformer):
+class _Inliner(Transformer):
     """Replaces what one module knows of constants: its own, those it imports, those of modules it imports."""
 
     def __init__(self, module: _Module, defined: dict[str, Constants]):
@@ -180,9 +186,9 @@ class _Inliner(ast.NodeTransformer):
     visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = visit_If = visit_Try = _block
 
 
-def _bound(tree: ast.Module) -> set[str]:
-    """What `tree` binds by other ways than importing it."""
-    return {name for node in walk(tree) if not isinstance(node, ast.alias) for name in bound(node)}
+def _bound(nodes: list[ast.AST]) -> set[str]:
+    """What a file with these nodes binds by other ways than importing it."""
+    return {name for node in nodes if not isinstance(node, ast.alias) for name in bound(node)}
 
 
 def _dotted(node: ast.expr) -> str:
@@ -193,9 +199,9 @@ def _dotted(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def _imports(path: str, tree: ast.Module) -> Iterator[tuple[str, ast.alias]]:
-    """(what is imported from, or "", what is imported) for each name that is imported anywhere in `tree`."""
-    for node in walk(tree):
+def _imports(path: str, nodes: list[ast.AST]) -> Iterator[tuple[str, ast.alias]]:
+    """(what is imported from, or "", what is imported) for each name that is imported anywhere in a file."""
+    for node in nodes:
         if isinstance(node, ast.Import | ast.ImportFrom):
             source = resolved(path, node) if isinstance(node, ast.ImportFrom) else ""
             for alias in node.names:

@@ -3,7 +3,7 @@
 import ast
 from collections import Counter, defaultdict
 
-from .names import Trees, bound, short_names, spelt, walk
+from .names import Transformer, Trees, bound, short_names, spelt, walk
 
 
 def rename_private(trees: Trees) -> None:
@@ -14,7 +14,7 @@ def rename_private(trees: Trees) -> None:
     or asked of anything but `self` or `cls`.
     """
     names = {path: _Names(tree) for path, tree in trees.items()}
-    families = _families(trees)
+    families = _families(names)
     kept = _kept(trees, names, families)
     for group in families:
         used: Counter[str] = Counter()
@@ -33,10 +33,10 @@ def _is_private(name: str) -> bool:
 def _kept(trees: Trees, names: "dict[str, _Names]", families: list[list[str]]) -> set[str]:
     """Private names that must stay as they are."""
     kept: set[str] = set()
-    for path, tree in trees.items():
+    for path in trees:
         # What is asked of another object may be anybody's.
         kept |= names[path].asked
-        for node in walk(tree):
+        for node in names[path].nodes:
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 kept.add(node.value)
             elif isinstance(node, ast.keyword) and node.arg:
@@ -51,14 +51,15 @@ def _kept(trees: Trees, names: "dict[str, _Names]", families: list[list[str]]) -
 
 
 class _Names:
-    """`used`: every name and attribute of a tree, counted; `bound`: those it binds; `asked`: attributes
-    that it asks of another object than `self` or `cls`."""
+    """Of a tree. `nodes`: all; `used`: every name and attribute, counted; `bound`: those that it binds;
+    `asked`: attributes that it asks of another object than `self` or `cls`."""
 
     def __init__(self, tree: ast.Module):
         self.used: Counter[str] = Counter()
         self.bound: set[str] = set()
         self.asked: set[str] = set()
-        for node in walk(tree):
+        self.nodes = walk(tree)
+        for node in self.nodes:
             if isinstance(node, ast.Attribute):
                 self.used[node.attr] += 1
                 if isinstance(node.ctx, ast.Store):
@@ -71,19 +72,19 @@ class _Names:
                 self.bound.update(bound(node))
 
 
-def _families(trees: Trees) -> list[list[str]]:
+def _families(names: "dict[str, _Names]") -> list[list[str]]:
     """The files, those together that hold a class and its base. Bases are known by name alone, so that a
     namesake joins too many rather than too few."""
     homes: defaultdict[str, set[str]] = defaultdict(set)
     wanted: list[tuple[str, str]] = []
-    for path, tree in trees.items():
-        for node in walk(tree):
+    for path in names:
+        for node in names[path].nodes:
             if isinstance(node, ast.ClassDef):
                 homes[node.name].add(path)
                 for base in node.bases:
                     name = base.id if isinstance(base, ast.Name) else getattr(base, "attr", "")
                     wanted.append((path, name))
-    family = {path: {path} for path in trees}
+    family = {path: {path} for path in names}
     for path, name in wanted:
         for home in homes.get(name, ()):
             joined = family[path] | family[home]
@@ -92,7 +93,7 @@ def _families(trees: Trees) -> list[list[str]]:
     return sorted(sorted(members) for members in {frozenset(members) for members in family.values()})
 
 
-class _Renamer(ast.NodeTransformer):
+class _Renamer(Transformer):
     def __init__(self, new: dict[str, str]):
         self._new = new
 

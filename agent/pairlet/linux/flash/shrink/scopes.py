@@ -4,7 +4,7 @@ import ast
 from typing import TypeVar
 
 from .constants import module_of, resolved
-from .names import bound, short_names, spelt, walk
+from .names import Transformer, bound, children, short_names, spelt, walk
 
 ModuleNames = dict[str, dict[str, str]]
 """For each module of a bundle: its names, and what they are called there."""
@@ -22,7 +22,7 @@ def use_bundle(tree: ast.Module, path: str, names: ModuleNames, home: str, *, in
     _Renaming(path, names, home, inside).visit(tree)
 
 
-class _Renaming(ast.NodeTransformer):
+class _Renaming(Transformer):
     def __init__(self, path: str, names: ModuleNames, home: str, inside: bool):
         self._path = path
         self._names = names
@@ -201,7 +201,7 @@ class _Renaming(ast.NodeTransformer):
             else:
                 found.update(bound(node))
             if not isinstance(node, _SCOPES):
-                waiting.extend(ast.iter_child_nodes(node))
+                waiting.extend(children(node))
             elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
                 waiting.extend(_outer_parts(node))
         return found - declared

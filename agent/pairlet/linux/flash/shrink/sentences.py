@@ -6,7 +6,7 @@ time. `pairlet_board.sentences` is the board's half.
 
 import ast
 
-from .names import Trees
+from .names import Transformer, Trees
 
 HOME = "pairlet_board/sentences.py"
 FILE = "pairlet_board/sentences.txt"
@@ -57,7 +57,7 @@ def _move(tree: ast.Module, file: _File) -> None:
         tree.body.insert(0, ast.ImportFrom(source, [ast.alias("sentence", _NAME)], 0))
 
 
-class _Mover(ast.NodeTransformer):
+class _Mover(Transformer):
     """Works on the bodies of functions only: what a module or a class does at its start would be read then
     and kept."""
 

@@ -3,6 +3,8 @@
 import ast
 from typing import TypeVar
 
+from .names import Transformer
+
 _CHECKING = "TYPE_CHECKING"
 _Scope = TypeVar("_Scope", ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -13,7 +15,7 @@ def strip(tree: ast.Module) -> ast.Module:
     return tree
 
 
-class _Stripper(ast.NodeTransformer):
+class _Stripper(Transformer):
     def visit_Module(self, node: ast.Module) -> ast.AST:
         return self._scope(node)
 
