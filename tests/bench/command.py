@@ -61,7 +61,7 @@ def main(words: list[str]) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         with tempfile.TemporaryDirectory(prefix="pairlet-bench-") as folder:
-            prepare_environment(Path(folder))
+            prepare_environment()
             return max([_run(name, options, Path(folder)) for name in names])
     except KeyboardInterrupt:
         print("\nbench: interrupted", file=sys.stderr)

@@ -14,6 +14,7 @@ from typing import IO, Any, NamedTuple
 from support.agent_process import environment
 
 PEERS = Path(__file__).parent / "peers"
+_BYTECODE = Path(__file__).resolve().parents[2] / ".cache" / "bytecode"
 # Generous: reached only when something is broken.
 PATIENCE_S = 60.0
 _LOOK_S = 0.02
@@ -21,17 +22,18 @@ _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_C
 _CPUCLOCK_SCHED = 2  # the scheduler's own count, in nanoseconds, threads that have ended included
 
 
-def prepare_environment(folder: Path) -> None:
+def prepare_environment() -> None:
     """Let the processes to come start as they would on a device: with compiled bytecode, and nothing else.
 
     Without bytecode a start takes three times the CPU (PYTHONDONTWRITEBYTECODE is common where tests
-    run). It goes into `folder`, so that the checkout and the environment stay as they are.
+    run). It goes into a folder of its own, so that the sources and the environment stay as they are, and
+    is there for the next run.
     """
     for name in list(os.environ):
         # A CA bundle of the environment would win over the one that is given to a requests.Session.
         if name.startswith("PYTHON") or name in _CA_VARIABLES:
             del os.environ[name]
-    os.environ["PYTHONPYCACHEPREFIX"] = str(folder / "bytecode")
+    os.environ["PYTHONPYCACHEPREFIX"] = str(_BYTECODE)
 
 
 def check_warm() -> None:
