@@ -40,9 +40,11 @@ class FrameBuffer:
 
     def fill_rect(self, x, y, width, height, color):
         """Set the pixels of a rectangle, as far as they are on the canvas."""
-        for row in range(y, y + height):
-            for column in range(x, x + width):
-                self.pixel(column, row, color)
+        pixels, (most_x, most_y) = self._pixels, self._size
+        for row in range(max(y, 0), min(y + height, most_y)):
+            start, bit = (row >> 3) * most_x, 1 << (row & 7)
+            for at in range(start + max(x, 0), start + min(x + width, most_x)):
+                pixels[at] = pixels[at] | bit if color else pixels[at] & ~bit
 
     def text(self, text, x, y, color=1):
         """Write characters, eight pixels apart: their lit pixels only. What is not ASCII is a byte's DEL."""

@@ -118,16 +118,19 @@ class Panel:
         return self.ready() and bool(self.ram[128 * (y >> 3) + x] >> (y & 7) & 1)
 
 
+_letters = {}
+
+
 def letters():
     """Characters by their eight columns, as this interpreter's framebuf draws them."""
-    columns = bytearray(8)
-    canvas = framebuf.FrameBuffer(columns, 8, 8, framebuf.MONO_VLSB)
-    found = {}
-    for code in range(32, 127):
-        canvas.fill(0)
-        canvas.text(chr(code), 0, 0)
-        found[bytes(columns)] = chr(code)
-    return found
+    if not _letters:
+        columns = bytearray(8)
+        canvas = framebuf.FrameBuffer(columns, 8, 8, framebuf.MONO_VLSB)
+        for code in range(32, 127):
+            canvas.fill(0)
+            canvas.text(chr(code), 0, 0)
+            _letters[bytes(columns)] = chr(code)
+    return _letters
 
 
 def small_lines(panel):
