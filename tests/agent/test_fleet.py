@@ -1,5 +1,9 @@
 """A thousand agents after what met all of them at once: no stampede. See `./run bench fleet-refresh`, too."""
 
+import gc
+from collections.abc import Iterator
+
+import pytest
 from bench.fleet_refresh import (
     DEVICES,
     Recovery,
@@ -7,6 +11,13 @@ from bench.fleet_refresh import (
     after_a_power_cut,
     after_an_outage,
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forgotten_afterwards() -> Iterator[None]:
+    """Every asyncio.run() looks at all tasks of its process, and thousands that have ended would be there."""
+    yield
+    gc.collect()
 
 
 def test_after_an_outage_no_second_sees_more_than_three_times_the_mean() -> None:
