@@ -105,8 +105,12 @@ class Process:
     def stop(self) -> None:
         """SIGTERM: ask it to come to its end."""
         self.stopping = self._world.schedule.now
-        if self._task is not None:
-            self._world.schedule.soon(self.loop, self._task.cancel, ())
+        self._world.schedule.soon(self.loop, self._cancel, ())
+
+    def _cancel(self) -> None:
+        # Whoever is asked in the moment of its start has begun by now.
+        assert self._task is not None
+        self._task.cancel()
 
     def words(self) -> str:
         """What it is called in the timeline."""
