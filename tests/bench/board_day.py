@@ -3,6 +3,7 @@
 import functools
 import itertools
 import json
+import re
 import statistics
 import time
 from collections.abc import Iterator, Mapping
@@ -75,7 +76,8 @@ def _lose_wifi(board: VirtualBoard) -> None:
     """For as long as it takes the board to notice, by its own clock."""
     mark = board.mark()
     board.wifi_off(reset=True)
-    wait(board, lambda: "mqtt_disconnected" in board.since(mark) or None)
+    # One that makes room for a refresh in this moment has no connection to lose, and can't refresh.
+    wait(board, lambda: re.search("mqtt_disconnected|transport_error", board.since(mark)))
     board.wifi_on()
 
 
