@@ -138,6 +138,8 @@ class OutboxModel(RuleBasedStateMachine):
             assert stream.seq > kept.used, "a number comes again"
             assert not waiting or waiting[0] >= kept.done, "what was done with comes again"
             told = kept.gone + [(gap.count, gap.first, gap.last) for gap in doubtful if gap.stream == name]
+            # What was being thinned is noted ahead of that, and an event tells of it.
+            told += [(count, first, last) for count, first, last in stream.lost.values()]
             for seq in kept.pending - set(waiting):
                 assert any(first <= seq <= last for _, first, last in told), "lost without a word"
             kept.begin(stream.seq, len(stream))
