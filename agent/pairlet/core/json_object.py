@@ -55,9 +55,10 @@ def _check_structure(body: bytes) -> None:
     position, end = 0, len(body)
     while position < end:
         start, mark = position, body[position]
-        position = _token_end(body, start)
         if mark in _SPACES:
+            position += 1
             continue
+        position = _token_end(body, start)
         if mark in b"}]":
             # In ASCII each closing bracket is its opening one plus two.
             if not inside or mark != inside.pop() + 2 or expected in (_VALUE, _NAME, _COLON):
@@ -93,16 +94,12 @@ def _following(mark: int, expected: int, inside: "list[int]") -> int:
 
 
 def _token_end(body: bytes, start: int) -> int:
-    """Where the token that begins at `start` is over: a mark, a run of spaces, a string, a number or word."""
+    """Where the token that begins at `start` is over: a mark, a string, a number or word."""
     mark, end = body[start], len(body)
     position = start + 1
     if mark == 0x22:
         return _string_end(body, position)
     if mark in _MARKS:
-        return position
-    if mark in _SPACES:
-        while position < end and body[position] in _SPACES:
-            position += 1
         return position
     while position < end and body[position] not in _MARKS and body[position] not in _SPACES:
         position += 1

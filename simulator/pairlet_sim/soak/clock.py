@@ -1,6 +1,7 @@
 """The device's clocks: one that only grows, perhaps too fast or too slow, and one for the calendar."""
 
 from email.utils import formatdate
+from functools import lru_cache
 
 from pairlet.core.wall import FLOOR, SYNCED, UNSET, Wall
 
@@ -64,4 +65,11 @@ def is_believable(seconds: int) -> bool:
 
 def http_date(true_now: int, later_s: int = 0) -> str:
     """The Date header of a server whose clock is right (RFC 9110 section 5.6.7)."""
-    return formatdate(BEGINS + true_now // 1000 + later_s, usegmt=True)
+    day, second = divmod(BEGINS + true_now // 1000 + later_s, 86400)
+    return f"{_date(day)}{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d} GMT"
+
+
+@lru_cache(maxsize=4)
+def _date(day: int) -> str:
+    """What comes before the time. `day`: since 1970."""
+    return formatdate(86400 * day, usegmt=True).removesuffix("00:00:00 GMT")

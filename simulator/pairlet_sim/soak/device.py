@@ -231,6 +231,8 @@ class Device:
         assert caller is not None
         if caller.ended:
             raise PowerCut()
+        if self._cut_after is None and self._failure is None:
+            return caller
         if self._cut_after is not None:
             self._cut_after -= 1
             if self._cut_after < 0:

@@ -29,16 +29,23 @@ class Clock:
         """Milliseconds since boot, as the device counts them."""
         return self._device.now(self._schedule.now)
 
-    async def sleep_until(self, until: int) -> None:
+    def sleep_until(self, until: int) -> "Future[None]":
         """Until the device reads `until`, whatever becomes of its clock meanwhile."""
-        loop, schedule = self._loop, self._schedule
+        loop = self._loop
+        future = loop.create_future()
         if loop.ended or until <= self.now():
-            await asyncio.sleep(0)
+            loop.call_soon(_wake, future)
+        else:
+            self._schedule.at(self._device.true_time_of(until), loop, self._ring, future, until)
+        return future
+
+    def _ring(self, future: "Future[None]", until: int) -> None:
+        if future.done():
             return
-        while until > self.now():
-            future = loop.create_future()
-            schedule.at(self._device.true_time_of(until), loop, _wake, future)
-            await future
+        if until > self.now():  # it runs more slowly than it did
+            self._schedule.at(self._device.true_time_of(until), self._loop, self._ring, future, until)
+        else:
+            future.set_result(None)
 
     def wall(self) -> Wall:
         """Calendar time with its trust."""

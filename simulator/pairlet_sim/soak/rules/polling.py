@@ -282,11 +282,14 @@ def _interval_ms(members: dict[str, object]) -> int:
 
 def retry_after_ms(exchange: Exchange) -> int:
     """What the answer's Retry-After asks for, an hour at most: longer than that nobody is held to it."""
-    headers = dict(exchange.answer.headers) if exchange.answer else {}
-    value = headers.get("retry-after")
-    if value is None:
+    headers = exchange.answer.headers if exchange.answer else []
+    value = ""
+    for name, text in headers:
+        if name == "retry-after":
+            value = text
+    if not value:
         return 0
     if not value.isdigit():
-        span = parsedate_to_datetime(value) - parsedate_to_datetime(headers["date"])
+        span = parsedate_to_datetime(value) - parsedate_to_datetime(dict(headers)["date"])
         value = str(int(span.total_seconds()))
     return 1000 * min(int(value), 3600)

@@ -199,7 +199,7 @@ class TokenWitness:
         if settled is None or settled == self.settled:
             return
         world, now = self._world, self._world.schedule.now
-        texts = [found.group().decode() for found in _TOKEN.finditer(settled)]
+        texts = [found.decode() for found in _TOKEN.findall(settled)]
         before, self.settled = self.refresh_tokens, settled
         after = self.refresh_tokens = [text for text in texts if text.startswith(MARK + "r")]
         access = [text for text in texts if text.startswith(MARK + "a")]
@@ -210,8 +210,9 @@ class TokenWitness:
         if access != self._access:
             self._access, self._unanswered = access, False
             self._tries.clear()  # whichever process it was that fared better
-        for process in self._world.device.processes:
-            self._dated = process.clock.is_right(), process.clock.boot_id()
+        if world.device.processes:
+            clock = world.device.processes[-1].clock
+            self._dated = clock.is_right(), clock.boot_id()
         for text in after:
             token = world.server.grants.refresh.get(text)
             if token is not None and token.origin is not None:
