@@ -52,6 +52,7 @@ class Renewing:
         """Replace the token whenever it is due. Ends with UnpairedError, with RoomNeeded where the broker's
         connection has to end first, and with what an order over MQTT asks for."""
         clock, keeper = self._agent.ports.clock, self._agent.keeper
+        self._is_asked = False  # who asked before that did so for a token which is gone
         while True:
             if self.makes_room:
                 raise RoomNeeded()
