@@ -11,7 +11,7 @@ import pytest
 from pairlet_sim.authserver import Client, Person
 from support.agent_process import environment, run, started
 from support.authserver_thread import RunningServer, authserver
-from support.certificates import CertificateAuthority
+from support.certificates import private_ca
 from support.django_oauth_toolkit import DjangoOAuthToolkit
 from support.oidc_provider import OidcProvider
 from support.processes import all_command_lines, until
@@ -55,8 +55,7 @@ class Device:
 def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[OidcProvider, str]]:
     """oidc-provider over https, with a certificate of a private CA and a resource (RFC 8707)."""
     folder = tmp_path_factory.mktemp("oidc-provider")
-    authority = CertificateAuthority()
-    tls, ca_file = authority.issue().write(folder), authority.write(folder / "ca.pem")
+    tls, ca_file = private_ca(folder)
     with OidcProvider(folder, tls=tls, access_token_ttl=LIFETIME_S, resource=RESOURCE) as running:
         yield running, ca_file
 
@@ -168,8 +167,7 @@ def test_a_public_client_is_told_what_it_lacks(ours: RunningServer, tmp_path: Pa
 
 
 def test_django_oauth_toolkit(tmp_path: Path) -> None:
-    authority = CertificateAuthority()
-    tls, ca_file = authority.issue().write(tmp_path), authority.write(tmp_path / "ca.pem")
+    tls, ca_file = private_ca(tmp_path)
     with DjangoOAuthToolkit(tmp_path, tls, ca_file) as toolkit:
         options = ["--issuer", toolkit.issuer, "--ca-file", ca_file, "--scope", "telemetry"]
         device = Device(tmp_path, toolkit.service_id, toolkit.service_secret, *options)

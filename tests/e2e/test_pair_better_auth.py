@@ -24,7 +24,7 @@ import pytest
 import requests
 from support.agent_process import AgentProcess, run, started
 from support.better_auth import BetterAuth, Site
-from support.certificates import CertificateAuthority
+from support.certificates import private_ca
 from support.processes import until
 
 # Short enough to end within a test.
@@ -61,8 +61,7 @@ scope = "telemetry"
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BetterAuth]:
     """Both over https, with a certificate of a private CA."""
     folder = tmp_path_factory.mktemp("better-auth")
-    authority = CertificateAuthority()
-    tls, ca_file = authority.issue().write(folder), authority.write(folder / "ca.pem")
+    tls, ca_file = private_ca(folder)
     with BetterAuth(folder, tls, ca_file, access_token_ttl=LIFETIME_S, interval=1) as running:
         yield running
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from support.agent_process import run, started
-from support.certificates import CertificateAuthority
+from support.certificates import private_ca
 from support.django_allauth import DjangoAllauth
 from support.processes import until
 
@@ -22,8 +22,7 @@ LIFETIME_S = 3
 def allauth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DjangoAllauth]:
     """The server over https, with a certificate of a private CA."""
     folder = tmp_path_factory.mktemp("django-allauth")
-    authority = CertificateAuthority()
-    tls, ca_file = authority.issue().write(folder), authority.write(folder / "ca.pem")
+    tls, ca_file = private_ca(folder)
     settings = {"ACCESS_TOKEN_EXPIRES_IN": LIFETIME_S, "DEVICE_CODE_INTERVAL": 1}
     with DjangoAllauth(folder, tls, ca_file, **settings) as running:
         yield running

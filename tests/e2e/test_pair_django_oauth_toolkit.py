@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pairlet_sim.person import CodeRefused, Decision, Person, Walk
 from support.agent_process import AgentProcess, run, started
-from support.certificates import CertificateAuthority
+from support.certificates import private_ca
 from support.django_oauth_toolkit import DjangoOAuthToolkit
 from support.processes import until
 
@@ -22,8 +22,7 @@ LIFETIME_S = 4
 def toolkit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DjangoOAuthToolkit]:
     """The server over https, with a certificate of a private CA."""
     folder = tmp_path_factory.mktemp("django-oauth-toolkit")
-    authority = CertificateAuthority()
-    tls, ca_file = authority.issue().write(folder), authority.write(folder / "ca.pem")
+    tls, ca_file = private_ca(folder)
     settings = {"ACCESS_TOKEN_EXPIRE_SECONDS": LIFETIME_S, "DEVICE_FLOW_INTERVAL": 1}
     with DjangoOAuthToolkit(folder, tls, ca_file, **settings) as running:
         yield running

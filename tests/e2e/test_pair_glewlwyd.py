@@ -13,7 +13,7 @@ from joserfc import jwk
 from pairlet import BearerAuth
 from pairlet import Device as LibraryDevice
 from support.agent_process import run, started
-from support.certificates import CertificateAuthority
+from support.certificates import private_ca
 from support.glewlwyd import Glewlwyd
 from support.ports import free_port
 from support.processes import until
@@ -26,8 +26,7 @@ LIFETIME_S = 4
 def glewlwyd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Glewlwyd]:
     """The server over https, with a certificate of a private CA."""
     folder = tmp_path_factory.mktemp("glewlwyd")
-    authority = CertificateAuthority()
-    tls, ca_file = authority.issue().write(folder), authority.write(folder / "ca.pem")
+    tls, ca_file = private_ca(folder)
     settings = {"access-token-duration": LIFETIME_S, "device-authorization-interval": 1}
     with Glewlwyd(folder, tls, ca_file, **settings) as running:
         yield running

@@ -16,7 +16,7 @@ from pairlet_sim.authserver import Client, Person
 from pairlet_sim.person import walk
 from support.agent_process import AgentProcess, run, started
 from support.authserver_thread import RunningServer, authserver
-from support.certificates import CertificateAuthority
+from support.certificates import private_ca
 from support.chromium import chromium, open_page
 from support.django_oauth_toolkit import DjangoOAuthToolkit
 from support.oidc_provider import OidcProvider, RegisteredClient
@@ -101,8 +101,7 @@ def device(ours: RunningServer, tmp_path: Path) -> Device:
 def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[OidcProvider, str, str]]:
     """oidc-provider over https with a certificate of a private CA: (server, CA file, certificate file)."""
     folder = tmp_path_factory.mktemp("oidc-provider")
-    authority = CertificateAuthority()
-    tls, ca_file = authority.issue().write(folder), authority.write(folder / "ca.pem")
+    tls, ca_file = private_ca(folder)
     with OidcProvider(folder, tls=tls, access_token_ttl=LIFETIME_S) as running:
         yield running, ca_file, tls[0]
 
@@ -124,8 +123,7 @@ def device_of(provider: tuple[OidcProvider, str, str], client: RegisteredClient,
 @pytest.mark.item(46)
 @pytest.mark.parametrize("javascript", [True, False], ids=["javascript", "no_javascript"])
 def test_our_server_over_tls_in_chromium(tmp_path: Path, javascript: bool) -> None:
-    authority = CertificateAuthority()
-    tls, ca_file = authority.issue().write(tmp_path), authority.write(tmp_path / "ca.pem")
+    tls, ca_file = private_ca(tmp_path)
     clients = [Client("kiosk", name="Hall kiosk", scopes=("telemetry:write", "offline_access"))]
     with (
         authserver([Person(USERNAME, PASSWORD)], clients, tls=tls) as ours,
@@ -203,8 +201,7 @@ def test_oidc_provider_declined(provider: tuple[OidcProvider, str, str], tmp_pat
 
 
 def test_django_oauth_toolkit(tmp_path: Path) -> None:
-    authority = CertificateAuthority()
-    tls, ca_file = authority.issue().write(tmp_path), authority.write(tmp_path / "ca.pem")
+    tls, ca_file = private_ca(tmp_path)
     with DjangoOAuthToolkit(tmp_path, tls, ca_file, ACCESS_TOKEN_EXPIRE_SECONDS=LIFETIME_S) as toolkit:
         options = ["--ca-file", ca_file, "--scope", toolkit.scope]
         device = Device(tmp_path, toolkit.issuer, toolkit.app_id, *options)

@@ -99,6 +99,15 @@ class CertificateAuthority:
         return Issued(cert_pem, _private_pem(key))
 
 
+def private_ca(folder: Path) -> tuple[tuple[str, str], str]:
+    """For a server of a private CA: the paths of its certificate and key, and of the CA's certificate.
+
+    All are written into `folder`.
+    """
+    authority = CertificateAuthority()
+    return authority.issue().write(folder), authority.write(folder / "ca.pem")
+
+
 def self_signed(names: Iterable[str] = ("localhost",), addresses: Iterable[str] = ("127.0.0.1",)) -> Issued:
     """A server certificate that vouches for itself, as routers and captive portals have them."""
     key = ec.generate_private_key(ec.SECP256R1())
