@@ -29,6 +29,7 @@ HEAPS = {
     "test_resume": "4M",  # as test_agent, and many starts
     "test_resume_cuts": "4M",
     "test_prompting": "4M",
+    "test_authorization_code_grant": "256k",  # for a browser on the device: of no use on a board
     "test_introspection": "1M",  # of no use on a board
     "test_following": "4M",
     "test_downlink": "4M",
