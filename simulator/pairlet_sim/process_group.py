@@ -10,8 +10,9 @@ import contextlib
 import ctypes
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 # More than this of what a command writes is of no use to anybody.
 _MOST_BYTES = 4_000_000
@@ -58,6 +59,11 @@ class ProcessGroup(asyncio.SubprocessProtocol):
         self._ended.set()
 
     @property
+    def has_begun(self) -> bool:
+        """Whether there has ever been such a command."""
+        return self._transport is not None
+
+    @property
     def stdout(self) -> str:
         """What it wrote to stdout."""
         return self._output[1].decode("utf-8", "replace")
@@ -95,9 +101,9 @@ class ProcessGroup(asyncio.SubprocessProtocol):
 @asynccontextmanager
 async def started(words: list[str], environ: dict[str, str]) -> AsyncIterator[ProcessGroup]:
     """Run `words`; when the block ends, however it does, nothing of them is left. Raises OSError."""
-    loop = asyncio.get_running_loop()
-    _, group = await loop.subprocess_exec(
-        ProcessGroup,
+    group = ProcessGroup()
+    beginning = asyncio.get_running_loop().subprocess_exec(
+        lambda: group,
         *words,
         stdin=asyncio.subprocess.DEVNULL,
         env=environ,
@@ -106,22 +112,27 @@ async def started(words: list[str], environ: dict[str, str]) -> AsyncIterator[Pr
         preexec_fn=die_with_parent,
     )
     try:
+        # Given up half begun, the command would be killed without the children that it has by then.
+        await _whatever_happens(beginning)
         yield group
     finally:
-        await _whatever_happens(asyncio.ensure_future(group.stop()))
+        if group.has_begun:
+            await _whatever_happens(group.stop())
 
 
-async def _whatever_happens(ending: "asyncio.Future[None]") -> None:
-    """Wait for `ending`, however often we are cancelled meanwhile: the end of a group does not take long."""
-    cancelled = False
-    while not ending.done():
+async def _whatever_happens(short: Coroutine[Any, Any, object]) -> None:
+    """Do what does not take long to its end, however often we are cancelled meanwhile. Raises its errors."""
+    task, cancelled = asyncio.ensure_future(short), False
+    while not task.done():
         try:
-            await asyncio.shield(ending)
+            await asyncio.wait({task})
         except asyncio.CancelledError:
             cancelled = True
+    error = task.exception()
     if cancelled:
         raise asyncio.CancelledError
-    ending.result()
+    if error is not None:
+        raise error
 
 
 def die_with_parent() -> None:

@@ -1,10 +1,12 @@
 """A command and everything that it starts, as one group."""
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
 
+import pytest
 from pairlet_sim.process_group import started
 from support.processes import marked_environment, marked_processes, until
 
@@ -71,6 +73,53 @@ def test_who_is_cancelled_again_and_again_still_ends_the_group():
 
     asyncio.run(main())
     assert groups[0].exit_code == -9
+
+
+@pytest.mark.parametrize("steps", range(12))
+def test_who_is_cancelled_before_it_has_quite_begun_still_ends_the_group(steps):
+    """On a busy machine a command has children before its pipes are connected."""
+    environ, mark = marked_environment()
+
+    def sleepers():
+        return sum(line.startswith("sleep") for line in marked_processes(mark).values())
+
+    async def runs():
+        async with started(["sh", "-c", "sleep 300 & sleep 300 & wait"], environ):
+            await asyncio.Event().wait()
+
+    async def main():
+        task = asyncio.ensure_future(runs())
+        while not marked_processes(mark):
+            await asyncio.sleep(0)
+        until(lambda: sleepers() == 2, "two children, while the event loop stands still")
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not marked_processes(mark)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("steps", range(4))
+def test_who_is_cancelled_while_a_command_cannot_be_started_is_cancelled(steps, caplog):
+    async def runs():
+        async with started(["/nowhere/at/all"], {}):
+            raise AssertionError("started")
+
+    async def main():
+        task = asyncio.ensure_future(runs())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises((asyncio.CancelledError, FileNotFoundError)):
+            await task
+        del task
+        gc.collect()
+
+    asyncio.run(main())
+    assert caplog.records == []
 
 
 def test_an_endless_writer_fills_no_memory():

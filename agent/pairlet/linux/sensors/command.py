@@ -66,7 +66,11 @@ async def _begun(words: list[str]) -> asyncio.subprocess.Process:
         return await asyncio.shield(beginning)
     except asyncio.CancelledError:
         # Half begun it could not be ended with its children.
-        await _end(await beginning)
+        while not beginning.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait({beginning})
+        if beginning.exception() is None:
+            await _end(beginning.result())
         raise
 
 
