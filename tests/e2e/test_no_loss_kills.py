@@ -37,8 +37,7 @@ class Site:
     def lose_line(self) -> None:
         """Lose what is under way, then all that is said of what has arrived, and then the line."""
         self._line.spoil("lose")
-        self.obey("hold-pubacks")
-        self._line.until_held(10)
+        self._line.hold(10)
         self.obey("refuse")
         self.obey("reset")
 

@@ -101,8 +101,7 @@ def test_every_fault_of_network_and_broker_and_power_cuts_on_a_board(
         device.skip_idle(True)
         line.progress(100)
         for _ in range(2):
-            line.obey("hold-pubacks")
-            line.until_held(2)
+            line.hold(2)
             device.power_cut()
             line.obey("pass")
             device.power_on()
