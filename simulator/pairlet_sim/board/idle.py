@@ -16,6 +16,9 @@ _ANSWER_S = 10.0
 # exchange over HTTP and TLS does.
 _SETTLED_S = 1.0
 _SETTLED_TURNS = 5
+# There each message has its answer. One to an earlier message is not the last, unless several came as one:
+# then nothing more does for so long.
+_STRAGGLER_S = 0.1
 
 
 class Line:
@@ -30,12 +33,19 @@ class Line:
         self._near_ended = self._far_ended = False
         self._settled = False
         self._turns = 0
+        self._unanswered = 0
         self._asked = True
         self._at = time.monotonic()
 
     def passed(self, *, outwards: bool) -> None:
         """Bytes have gone through: `outwards` from the board, else to it."""
         self._settled = self._is_settled()
+        if not outwards:
+            self._unanswered = max(0, self._unanswered - 1)
+        elif self.is_quiet():
+            self._unanswered = 1
+        else:
+            self._unanswered += 1
         self._turns += outwards and not self._asked
         self._asked = outwards
         self._at = time.monotonic()
@@ -60,7 +70,7 @@ class Line:
             return True
         if self._asked:
             return time.monotonic() - self._at >= _ANSWER_S
-        return self._is_settled()
+        return self._is_settled() and (not self._unanswered or time.monotonic() - self._at >= _STRAGGLER_S)
 
     def _is_settled(self) -> bool:
         if self._settled or self._turns >= _SETTLED_TURNS:

@@ -239,6 +239,34 @@ def test_a_word_that_asks_for_no_answer_holds_time_up_for_a_while(
     assert online.skipped_ms / 1000 > DAY_S - 60
 
 
+@pytest.mark.parametrize(
+    ("sent", "late", "waits"), [(1, 1, False), (2, 1, True), (2, 2, False), (3, 2, True)]
+)
+def test_each_of_several_messages_has_an_answer(
+    monkeypatch: pytest.MonkeyPatch, sent: int, late: int, waits: bool
+) -> None:
+    """`late`: how many of the answers have come. A busy server answers two messages one after the other."""
+    now = [0.0]
+    monkeypatch.setattr(idle.time, "monotonic", lambda: now[0])
+    with socket.socket() as near:
+        line = idle.Line(near)
+        for _ in range(idle._SETTLED_TURNS + 1):
+            line.passed(outwards=False)
+            line.passed(outwards=True)
+        line.passed(outwards=False)
+        assert line.is_quiet()
+        for _ in range(3):
+            for _ in range(sent):
+                line.passed(outwards=True)
+            assert not line.is_quiet()
+            for _ in range(late):
+                line.passed(outwards=False)
+            assert line.is_quiet() is not waits
+            # Several answers that come as one look the same: nobody waits for the rest for long.
+            now[0] += idle._STRAGGLER_S
+            assert line.is_quiet()
+
+
 def test_without_wifi_nobody_is_waited_for(online: VirtualBoard, peer: Peer) -> None:
     online.execute(f"stream = asyncio.run(open_line({peer.port}))\nstream.s.write(b'hello\\n')")
     peer.wait_for_lines(1)
