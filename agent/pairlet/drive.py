@@ -169,14 +169,9 @@ async def first_of(*coroutines: "Coroutine[object, object, None]") -> None:
 async def set_or_due(event: "asyncio.Event", clock: "Clock", until: int) -> None:
     """Until somebody sets `event`, or `clock` reads `until`, when it is set here.
 
-    One task, where first_of() takes two: this is what an agent does most of its time.
+    No task more, where first_of() takes two: this is what an agent does most of its time.
     """
-
-    async def ring() -> None:
-        await clock.sleep_until(until)
-        event.set()
-
-    alarm = asyncio.create_task(ring())
+    alarm = clock.alarm(event.set, until)
     try:
         await event.wait()
     finally:

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from .core.segments import Log as Log  # the core drives it itself: it is described there
 
 
+class Alarm(Protocol):
+    """Something that is going to happen."""
+
+    def cancel(self) -> object:
+        """It does not happen any more. Does no harm to one that has."""
+
+
 class Clock(Protocol):
     """Time that only grows, in whole milliseconds, and wall-clock time with its trust."""
 
@@ -24,6 +31,12 @@ class Clock(Protocol):
 
     async def sleep_until(self, until: int) -> None:
         """Return at or after `until` (ms of `now()`), at once if that has passed."""
+
+    def alarm(self, ring: Callable[[], object], until: int) -> Alarm:
+        """Call `ring` when sleep_until() would return, though not before other tasks have had a turn.
+
+        It can be cancelled, whether or not it has gone off.
+        """
 
     def wall(self) -> Wall: ...
 

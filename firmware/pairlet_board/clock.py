@@ -100,6 +100,15 @@ class BoardClock:
         while (remaining := until - self.now()) > 0:
             await asyncio.sleep(min(remaining, _NAP_MS) / 1000)
 
+    def alarm(self, ring: "Callable[[], object]", until: int) -> "asyncio.Task[None]":
+        """Call `ring` at or after `until`, unless what comes back is cancelled."""
+
+        async def wait() -> None:
+            await self.sleep_until(until)
+            ring()
+
+        return asyncio.create_task(wait())
+
     def boot_id(self) -> str:
         """A name for this run, made by chance when it began."""
         return self._boot_id

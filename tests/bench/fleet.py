@@ -5,6 +5,7 @@ All share the weather: whether server and broker are there, and what is noted of
 
 import asyncio
 import random
+from collections.abc import Callable
 
 from pairlet.agent import Agent, Ports
 from pairlet.config import Config
@@ -55,6 +56,10 @@ class LoopClock:
         """At or after `until`."""
         while (left := until - self.now()) > 0:
             await asyncio.sleep(left / 1000)
+
+    def alarm(self, ring: Callable[[], object], until: int) -> asyncio.TimerHandle:
+        """Call `ring` at or after `until`."""
+        return self._loop.call_later(max(0, until - self.now()) / 1000, ring)
 
     def wall(self) -> Wall:
         """What the clock on the wall shows."""

@@ -90,6 +90,37 @@ def test_a_sleep_can_be_cancelled(clock: Clock) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("wait_ms", [-(10**12), 0, 1, 30])
+def test_an_alarm_goes_off_at_or_after_the_time(clock: Clock, wait_ms: int) -> None:
+    async def scenario() -> tuple[int, int]:
+        until, event = clock.now() + wait_ms, asyncio.Event()
+        alarm = clock.alarm(event.set, until)
+        assert not event.is_set(), "others have their turn first"
+        await asyncio.wait_for(event.wait(), 30)
+        alarm.cancel()
+        return until, clock.now()
+
+    until, woken = asyncio.run(scenario())
+    assert woken >= until
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2])
+def test_a_cancelled_alarm_does_not_go_off(clock: Clock, turns: int) -> None:
+    async def scenario() -> None:
+        early, late = asyncio.Event(), asyncio.Event()
+        start = clock.now()
+        cancelled, kept = clock.alarm(early.set, start + 20), clock.alarm(late.set, start + 40)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        cancelled.cancel()
+        cancelled.cancel()
+        await asyncio.wait_for(late.wait(), 30)
+        assert not early.is_set()
+        kept.cancel()
+
+    asyncio.run(scenario())
+
+
 def test_boot_id_is_the_same_as_long_as_now_counts_on(clock: Clock) -> None:
     assert clock.boot_id() == clock.boot_id()
     assert type(clock.boot_id()) is str

@@ -51,6 +51,13 @@ class VirtualClock:
         finally:
             self._sleepers.remove(sleeper)
 
+    def alarm(self, ring, until):
+        async def wait():
+            await self.sleep_until(until)
+            ring()
+
+        return asyncio.create_task(wait())
+
     async def drive(self, coroutine, until=None):
         """Run `coroutine` to its end, or cancel it when the clock reaches `until`; return its result."""
         outcome = []

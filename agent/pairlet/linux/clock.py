@@ -7,6 +7,7 @@ program's age, the time of the last save, a server's Date heard over TLS.
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ..core.wall import FLOOR, SYNCED, UNSET, Wall
@@ -43,6 +44,10 @@ class SystemClock:
         while (remaining := until - self.now()) > 0:
             await asyncio.sleep(min(remaining, _NAP_MS) / 1000)
 
+    def alarm(self, ring: Callable[[], object], until: int) -> "_Alarm":
+        """Call `ring` at or after `until`, unless it is cancelled; after a suspend at most a minute late."""
+        return _Alarm(self, ring, until)
+
     def boot_id(self) -> str:
         """The kernel's id of this boot, which is also since when now() counts; "" if it won't say."""
         try:
@@ -78,6 +83,27 @@ class SystemClock:
             except OSError:
                 continue
         return False
+
+
+class _Alarm:
+    """Looks at `clock` until it reads `until`, and calls `ring` then."""
+
+    def __init__(self, clock: SystemClock, ring: Callable[[], object], until: int):
+        self._clock, self._ring, self._until = clock, ring, until
+        self._loop = asyncio.get_running_loop()
+        # Not at once: who is always late would let nobody else have a turn.
+        self._next: asyncio.Handle = self._loop.call_soon(self._look)
+
+    def _look(self) -> None:
+        remaining = self._until - self._clock.now()
+        if remaining <= 0:
+            self._ring()
+        else:
+            self._next = self._loop.call_later(min(remaining, _NAP_MS) / 1000, self._look)
+
+    def cancel(self) -> None:
+        """Call nothing."""
+        self._next.cancel()
 
 
 def _kernel_synchronised() -> bool:

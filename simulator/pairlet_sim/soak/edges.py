@@ -47,6 +47,24 @@ class Clock:
         else:
             future.set_result(None)
 
+    def alarm(self, ring: Callable[[], object], until: int) -> "Alarm":
+        """Call `ring` when the device reads `until`, unless what comes back is cancelled."""
+        alarm = Alarm(ring)
+        loop = self._loop
+        if loop.ended or until <= self.now():
+            loop.call_soon(self._go_off, alarm, until)
+        else:
+            self._schedule.at(self._device.true_time_of(until), loop, self._go_off, alarm, until)
+        return alarm
+
+    def _go_off(self, alarm: "Alarm", until: int) -> None:
+        if alarm.ring is None:
+            return
+        if until > self.now():  # it runs more slowly than it did
+            self._schedule.at(self._device.true_time_of(until), self._loop, self._go_off, alarm, until)
+        else:
+            alarm.ring()
+
     def wall(self) -> Wall:
         """Calendar time with its trust."""
         floor_s = (self._floor_ms + self.now()) // 1000 if self._floor_ms else 0
@@ -64,6 +82,19 @@ class Clock:
     def boot_id(self) -> str:
         """Names this boot, or "" on a device that can't."""
         return self._device.boot_id
+
+
+class Alarm:
+    """`ring`: what is going to be called, None for an alarm that was cancelled."""
+
+    __slots__ = ("ring",)
+
+    def __init__(self, ring: Callable[[], object]):
+        self.ring: Callable[[], object] | None = ring
+
+    def cancel(self) -> None:
+        """Call nothing."""
+        self.ring = None
 
 
 def _wake(future: "Future[None]") -> None:

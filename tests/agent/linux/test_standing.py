@@ -65,6 +65,9 @@ class World:
     async def sleep_until(self, until: int) -> None:
         raise AssertionError
 
+    def alarm(self, ring: Any, until: int) -> Any:
+        raise AssertionError
+
     def wall(self) -> Wall:
         return Wall(SYNCED, 1_750_000_000)
 
