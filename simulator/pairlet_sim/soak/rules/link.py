@@ -253,12 +253,15 @@ class LinkWitness:
 
     def left(self, process: "Process") -> None:
         """It closes the connection, perhaps in the middle of a publish."""
-        self._end_waiting()
+        self._end_waiting(process)
 
-    def _end_waiting(self) -> None:
+    def _end_waiting(self, process: "Process") -> None:
         """The connection is over: how long has the oldest message waited?"""
         if self._asked:
-            self._world.judge(leaves_a_silent_broker, self._world.device.now() - self._asked[0][2])
+            device, until = self._world.device, process.stopping
+            # Who is asked to stop has other things to do, and leaves when they are done: see stops_in_time.
+            left_at = device.now() if until is None else device.clock.now(until)
+            self._world.judge(leaves_a_silent_broker, left_at - self._asked[0][2])
         self._asked = []
 
     def heard(self, process: "Process", event: str, fields: dict[str, object]) -> None:
@@ -276,7 +279,7 @@ class LinkWitness:
             if fields["stream"] == "telemetry":
                 self._dropped(process, samples, fields)
         elif event == "mqtt_disconnected":
-            self._disconnected(fields["reason"] == "the token was renewed")
+            self._disconnected(process, fields["reason"] == "the token was renewed")
         elif event == "paired":
             self._failures, self._ended_at = 0, None
 
@@ -294,9 +297,9 @@ class LinkWitness:
             self._world.judge(drops_only_without_room, count, waiting, on_disk, process.buffer_bytes)
         samples.settle(first, last)
 
-    def _disconnected(self, planned: bool) -> None:
+    def _disconnected(self, process: "Process", planned: bool) -> None:
         now = self._world.device.now()
-        self._end_waiting()
+        self._end_waiting(process)
         if now - self._connected_at >= _STABLE_MS:
             self._failures = 0
         if not planned:
