@@ -76,7 +76,9 @@ class ProcessGroup(asyncio.SubprocessProtocol):
     async def ended_within(self, limit_s: float) -> int | None:
         """The exit code once the command itself has ended, None if that takes longer than `limit_s`."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._ended.wait(), limit_s)
+            # wait_for may lose a cancellation before Python 3.12, when the command ends at the same time.
+            async with asyncio.timeout(limit_s):
+                await self._ended.wait()
         return self.exit_code
 
     async def stop(self) -> None:
@@ -84,12 +86,14 @@ class ProcessGroup(asyncio.SubprocessProtocol):
         if self.exit_code is None:
             self._signal(signal.SIGTERM)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._ended.wait(), _STOP_S)
+                async with asyncio.timeout(_STOP_S):
+                    await self._ended.wait()
         # The rest, also after the command has ended by itself: nobody waits for it any more.
         self._signal(signal.SIGKILL)
         await self._ended.wait()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._silent.wait(), _STOP_S)
+            async with asyncio.timeout(_STOP_S):
+                await self._silent.wait()
         assert self._transport is not None
         self._transport.close()
 

@@ -103,6 +103,28 @@ def test_who_is_cancelled_before_it_has_quite_begun_still_ends_the_group(steps):
 
 
 @pytest.mark.parametrize("steps", range(4))
+def test_who_is_cancelled_when_the_command_has_just_ended_is_cancelled(steps):
+    groups = []
+
+    async def runs():
+        async with started(["true"], dict(os.environ)) as group:
+            groups.append(group)
+            await group.ended_within(300)
+
+    async def main():
+        task = asyncio.ensure_future(runs())
+        while not (groups and groups[0].exit_code == 0):
+            await asyncio.sleep(0)
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        in_time = task.cancel()
+        await asyncio.wait({task})
+        assert task.cancelled() == in_time
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("steps", range(4))
 def test_who_is_cancelled_while_a_command_cannot_be_started_is_cancelled(steps, caplog):
     async def runs():
         async with started(["/nowhere/at/all"], {}):
