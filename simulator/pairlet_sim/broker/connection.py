@@ -80,6 +80,8 @@ class ClientConnection:
         """Serve the client until it is gone. No exception leaves: what a client does is its own problem."""
         self._task = asyncio.current_task()
         try:
+            if self._stop.is_set():  # before this task had its first turn
+                return
             self._entry = await self._introduce()
             await self._take_over()
             await self._serve(self._entry)

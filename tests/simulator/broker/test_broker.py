@@ -431,3 +431,17 @@ def test_ipv6_loopback(signer: Signer) -> None:
             writer.close()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("steps", range(7))
+def test_it_stops_at_once_however_new_a_connection_is(signer: Signer, steps: int) -> None:
+    async def main() -> None:
+        broker = Broker(settings(signer))
+        await broker.start()
+        with socket.create_connection(("127.0.0.1", broker.port)):
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            async with asyncio.timeout(settings(signer).connect_timeout / 2):
+                await broker.stop()
+
+    asyncio.run(main())
