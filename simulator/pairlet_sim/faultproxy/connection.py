@@ -28,7 +28,10 @@ class Connection:
     `was_reset`: it has ended with a RST, of ours or passed on.
     """
 
-    def __init__(self, faults: Faults, up: Traffic, down: Traffic, moved: Callable[[], None]):
+    def __init__(
+        self, client: socket.socket, faults: Faults, up: Traffic, down: Traffic, moved: Callable[[], None]
+    ):
+        self._client = client
         self.faults = faults
         self.half_open = faults.silence == LOSE
         self.is_mqtt = False
@@ -41,11 +44,14 @@ class Connection:
         self._ended = False
         self.was_reset = False
 
-    async def run(self, client: socket.socket, broker: tuple[str, int]) -> str:
+    async def run(self, broker: tuple[str, int]) -> str:
         """Until both sides have closed; what went wrong at the broker's side, or ""."""
         self._task = asyncio.current_task()
+        if self._ended:  # before this task had its first turn
+            self._client.close()
+            return ""
         try:
-            reader, writer = await asyncio.open_connection(sock=client)
+            reader, writer = await asyncio.open_connection(sock=self._client)
             self._writers.append(writer)
             return await self._serve(reader, writer, broker)
         except asyncio.CancelledError:
@@ -99,9 +105,11 @@ class Connection:
 
     def _break(self) -> None:
         self.was_reset = True
-        for writer in self._writers:
+        # The client's has no writer yet in its first moments.
+        for sock in (self._client, *(writer.get_extra_info("socket") for writer in self._writers)):
             with contextlib.suppress(OSError):
-                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        for writer in self._writers:
             writer.transport.abort()
 
     def close(self) -> None:

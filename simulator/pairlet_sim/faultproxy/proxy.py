@@ -175,8 +175,8 @@ class FaultProxy:
             self._moved.set()
             return
         client.setblocking(False)
-        connection = Connection(self.faults, self.up, self.down, self._moved.set)
-        task = asyncio.get_running_loop().create_task(connection.run(client, self._broker))
+        connection = Connection(client, self.faults, self.up, self.down, self._moved.set)
+        task = asyncio.get_running_loop().create_task(connection.run(self._broker))
         self._connections[connection] = task
         task.add_done_callback(lambda task: self._over(connection, task))
         self._moved.set()

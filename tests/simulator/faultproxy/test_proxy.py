@@ -1,6 +1,7 @@
 """What clients and servers see through the proxy, for each of its faults."""
 
 import asyncio
+import socket
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -379,3 +380,26 @@ def test_cut_before_a_puback() -> None:
                     await reader.readexactly(1)
 
     asyncio.run(asyncio.wait_for(test(), 30))
+
+
+@pytest.mark.parametrize("steps", range(4))
+@pytest.mark.parametrize(("act", "end"), [("reset", "rst"), ("close", "fin"), ("stop", "fin")])
+def test_a_connection_can_be_ended_in_its_first_moment(act: str, end: str, steps: int) -> None:
+    async def test(proxy: FaultProxy, echo: Echo) -> None:
+        with socket.create_connection(("127.0.0.1", proxy.port)) as client:
+            client.setblocking(False)
+            proxy._accept()  # so that the steps are counted from there
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            if act == "stop":
+                await proxy.stop()
+            else:
+                proxy.obey(act)
+            try:
+                seen = await asyncio.get_running_loop().sock_recv(client, 1)
+            except ConnectionResetError:
+                assert end == "rst"
+            else:
+                assert (end, seen) == ("fin", b"")
+
+    with_echo(test)
