@@ -52,14 +52,17 @@ def _command(arguments: argparse.Namespace, output: Output) -> int:
     if arguments.command == "init":
         from .commands_init import init
 
+        _raise_on_ctrl_c()
         return init(arguments, output)
     if arguments.command == "flash":
         from .commands_flash import flash
 
+        _raise_on_ctrl_c()
         return flash(arguments, output)
     if arguments.command == "service":
         from .commands_service import service
 
+        _raise_on_ctrl_c()
         return service(arguments, output)
     if arguments.command == "status":
         from .commands_status import status as command
@@ -81,6 +84,12 @@ def _command(arguments: argparse.Namespace, output: Output) -> int:
         command = COMMANDS[arguments.command]
     stopped = Stop(arguments.command == "run", output.say)
     return asyncio.run(stopped.guard(command(arguments, output)))
+
+
+def _raise_on_ctrl_c() -> None:
+    """From now on there is something to tidy up. (Until then Ctrl-C ends the process, see start.py.)"""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _failed(error: PairletError, output: Output) -> int:
@@ -121,6 +130,8 @@ class Stop:
         loop = asyncio.get_running_loop()
 
         def stop(number: int, _frame: object) -> None:
+            if loop.is_closed():
+                return  # the command has ended, and its exit code stands
             # By the loop, which wakes up for it: whatever is being written right now comes first.
             if self._is_first(number):
                 loop.call_soon_threadsafe(task.cancel)
@@ -165,4 +176,5 @@ def _elsewhere(name: str, words: list[str]) -> int:
     if not found:
         print("Install it with: pip install 'pairlet[simulator]'", file=sys.stderr)
         return EXIT_USAGE
+    _raise_on_ctrl_c()
     return found[0](words)

@@ -1,13 +1,29 @@
-"""The way in: Ctrl-C while Python still reads the modules is the end that was asked for, not a crash."""
+"""The way in and the way out: Ctrl-C where nobody looks after it is an end at once, and no crash."""
 
+import os
 import sys
 
 
 def entry() -> None:
     """The console script `pairlet`."""
     try:
+        _heed_ctrl_c()
         from .cli import main
 
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        _heed_ctrl_c()
+
+
+def _heed_ctrl_c() -> None:
+    """There is nothing to tidy up yet, or any more, when this is called.
+
+    And a KeyboardInterrupt can be lost in what Python does by itself, between two modules that it reads; and
+    while it ends it tells of one at length.
+    """
+    import signal
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, lambda _number, _frame: os._exit(130))

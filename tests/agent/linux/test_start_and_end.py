@@ -1,0 +1,63 @@
+"""Signals where nobody expects them: while Python reads the modules, and while it ends."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from support.agent_process import environment
+
+# Sends the signal when Python has done with a module and runs a piece of its own, where whatever a signal
+# handler raises is told of and forgotten.
+BETWEEN_MODULES = """
+def hook(frame, event, argument):
+    if event == "call" and frame.f_code.co_name == "cb" and "argparse" in sys.modules:
+        sys.setprofile(None)
+        os.kill(os.getpid(), {0})
+sys.setprofile(hook)
+"""
+BEFORE_THE_COMMAND = """
+import asyncio
+real = asyncio.run
+asyncio.run = lambda work: (os.kill(os.getpid(), {0}), real(work))[1]
+"""
+BEHIND_THE_COMMAND = """
+import asyncio
+real = asyncio.run
+asyncio.run = lambda work: (real(work), os.kill(os.getpid(), {0}))[0]
+"""
+AT_THE_END = """
+import atexit
+atexit.register(os.kill, os.getpid(), {0})
+"""
+STATUS = """
+from pairlet.linux.start import entry
+entry()
+"""
+UNPAIRED = "pairlet-.* is not paired. Run: pairlet pair.\n*"
+
+
+@pytest.mark.parametrize(
+    ("moment", "number", "exit_code", "said"),
+    [
+        (BETWEEN_MODULES, "signal.SIGINT", 130, ""),
+        (BEFORE_THE_COMMAND, "signal.SIGINT", 130, ""),
+        (BEHIND_THE_COMMAND, "signal.SIGINT", 130, UNPAIRED),
+        (BEHIND_THE_COMMAND, "signal.SIGTERM", 0, UNPAIRED),
+        (AT_THE_END, "signal.SIGINT", 130, UNPAIRED),
+        (AT_THE_END, "signal.SIGTERM", 0, UNPAIRED),
+    ],
+    ids=["between-int", "before-int", "behind-int", "behind-term", "end-int", "end-term"],
+)
+def test_a_signal_at_the_edges_is_no_crash(tmp_path, moment, number, exit_code, said):
+    words = ["status", "--state-dir", str(tmp_path), "--issuer", "https://as.example", "--client-id", "x"]
+    script = "import os, signal, sys\n" + moment.format(number) + STATUS
+    ended = subprocess.run(
+        [sys.executable, "-c", script, *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment(),
+    )
+    assert (ended.returncode, ended.stderr.strip("\n")) == (exit_code, "")
+    assert re.fullmatch(said, ended.stdout)
