@@ -12,6 +12,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 # More than this of what a command writes is of no use to anybody.
@@ -113,7 +114,7 @@ async def started(words: list[str], environ: dict[str, str]) -> AsyncIterator[Pr
         env=environ,
         # A group of its own: Ctrl-C goes to us alone, and we end the group in good order.
         start_new_session=True,
-        preexec_fn=die_with_parent,
+        preexec_fn=partial(die_with_parent, os.getpid()),
     )
     try:
         # Given up half begun, the command would be killed without the children that it has by then.
@@ -139,7 +140,9 @@ async def _whatever_happens(short: Coroutine[Any, Any, object]) -> None:
         raise error
 
 
-def die_with_parent() -> None:
-    """Ask Linux to end this process should its parent be killed. Runs between fork and exec."""
+def die_with_parent(parent: int) -> None:
+    """Ask Linux to end this process should its parent, that one, be killed. Runs between fork and exec."""
     if _prctl is not None:
         _prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
+        if os.getppid() != parent:  # killed before we asked
+            os._exit(1)

@@ -7,6 +7,7 @@ that was typed or said gets lost in a soft reset.
 import asyncio
 import contextlib
 import ctypes
+import functools
 import os
 import signal
 import socket
@@ -108,7 +109,7 @@ class Interpreter:
                 env={"MICROPYPATH": f"{DEVICE}:.frozen", "PATH": os.defpath},
                 cwd="/",
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=functools.partial(_die_with_parent, os.getpid()) if _libc else None,
             )  # fmt: skip
         except OSError as error:
             raise BoardError(f"{self._binary} can't be started: {error.strerror}.", missing=True) from None
@@ -229,7 +230,9 @@ def _is_busy(pid: int) -> bool:
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-def _die_with_parent() -> None:
+def _die_with_parent(parent: int) -> None:
     """In the new process: end with the host, even if that is killed."""
     assert _libc is not None
     _libc.prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    if os.getppid() != parent:  # killed before we asked
+        os._exit(1)

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import json
+import os
 import sys
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +52,7 @@ async def linux_device(around: Cloud, folder: Path, device_id: str) -> AsyncIter
         stderr=asyncio.subprocess.DEVNULL,
         # Ctrl-C goes to the demo alone, which then stops the device in good order.
         start_new_session=True,
-        preexec_fn=die_with_parent,
+        preexec_fn=partial(die_with_parent, os.getpid()),
     )
     try:
         yield LinuxDevice(process)

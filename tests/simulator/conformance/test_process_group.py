@@ -175,6 +175,29 @@ def test_nothing_outlives_us_even_when_we_are_killed():
     until(lambda: not marked_processes(mark), "the child to end")
 
 
+@pytest.mark.parametrize(
+    "function",
+    ["pairlet_sim.process_group.die_with_parent", "pairlet_sim.board.interpreter._die_with_parent"],
+)
+def test_who_is_born_when_we_are_dead_already_does_not_live(function):
+    module, _, name = function.rpartition(".")
+    script = (
+        "import os, time\n"
+        f"from {module} import {name} as asks\n"
+        "parent = os.getpid()\n"
+        "if os.fork():\n"
+        "    os._exit(0)\n"
+        "while os.getppid() == parent:\n"
+        "    time.sleep(0.001)\n"
+        "print('asks', flush=True)\n"
+        "asks(parent)\n"
+        "print('lives', flush=True)"
+    )
+    # Its stdout ends when the last of them has ended.
+    ended = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, timeout=60)
+    assert ended.stdout == b"asks\n"
+
+
 def test_bytes_that_are_no_text():
     _, group = run("import sys; sys.stdout.buffer.write(b'\\xff\\x00ok')")
     assert group.stdout.endswith("ok")
