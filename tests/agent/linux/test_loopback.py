@@ -337,17 +337,22 @@ def test_why_no_browser_opens(monkeypatch: pytest.MonkeyPatch) -> None:
     listening(no_such, command=["no-such-browser"])
 
 
-def test_a_kiosk_s_own_browser_is_ended_with_the_sign_in(tmp_path: Path) -> None:
-    running = tmp_path / "running"
-    command = script(
-        tmp_path,
+def kiosk(folder: Path) -> tuple[list[str], Path]:
+    """A browser that runs until it is told to end, and the file that is there meanwhile."""
+    running = folder / "running"
+    body = (
         "import pathlib, signal, sys\n"
         "def end(*_):\n"
         f"    pathlib.Path({str(running)!r}).unlink(); sys.exit(0)\n"
         "signal.signal(signal.SIGTERM, end)\n"
         f"pathlib.Path({str(running)!r}).touch()\n"
-        "signal.pause()\n",
+        "signal.pause()\n"
     )
+    return script(folder, body), running
+
+
+def test_a_kiosk_s_own_browser_is_ended_with_the_sign_in(tmp_path: Path) -> None:
+    command, running = kiosk(tmp_path)
 
     async def story(one: LoopbackBrowser, uri: str) -> None:
         assert one.open(SECRET) == ""
@@ -358,3 +363,52 @@ def test_a_kiosk_s_own_browser_is_ended_with_the_sign_in(tmp_path: Path) -> None
             await asyncio.sleep(0.01)
 
     listening(story, command=command)
+
+
+def test_a_kiosk_s_own_browser_is_ended_also_by_who_has_no_time_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command, running = kiosk(tmp_path)
+    sending = asyncio.Event()
+
+    async def slowly(_writer: asyncio.StreamWriter) -> None:
+        sending.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(loopback, "_drained", slowly)
+
+    async def story(one: LoopbackBrowser, uri: str) -> None:
+        assert one.open(SECRET) == ""
+        while not running.exists():
+            await asyncio.sleep(0.01)
+        reading = asyncio.create_task(exchange(uri, get("/callback?code=x")))
+        (await one.next_visit()).answer(Screen(PAIRED))
+        await sending.wait()
+        closing = asyncio.create_task(one.close())
+        await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.wait({closing, reading})
+        assert closing.cancelled()
+        while running.exists():
+            await asyncio.sleep(0.01)
+
+    listening(story, command=command)
+
+
+# Not after 2: asyncio has accepted it by then, and nobody can have heard of it.
+@pytest.mark.parametrize("steps", [0, 1, 3, 4, 5])
+def test_a_browser_that_comes_when_all_is_over_is_not_kept_waiting(steps: int) -> None:
+    async def story(one: LoopbackBrowser, uri: str) -> None:
+        host, port, authority = place(uri)
+        with socket.create_connection((host, port)) as late:
+            late.sendall(get("/callback?code=x").replace("{host}", authority).encode())
+            late.setblocking(False)
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            await one.close()
+            try:
+                assert await asyncio.get_running_loop().sock_recv(late, 1) == b""
+            except ConnectionResetError:
+                pass
+
+    listening(story)

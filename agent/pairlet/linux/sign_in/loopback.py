@@ -116,25 +116,25 @@ class LoopbackBrowser:
         for task, visit in self._busy.items():
             if visit is None or not visit.answered.is_set():
                 task.cancel()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSE_S):
-                await asyncio.gather(*self._busy, return_exceptions=True)
         launched, self._launched = self._launched, None
-        if launched is None:
-            return
         try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSE_S):
+                    await asyncio.gather(*self._busy, return_exceptions=True)
             # The desktop's browser belongs to the person; a kiosk's own command was ours to start.
-            if self._command != AUTO and self._has_answered:
+            if launched is not None and self._command != AUTO and self._has_answered:
                 await asyncio.sleep(_READING_S)
         finally:
-            if self._command != AUTO:
-                launched.end()
-            launched.reap()
+            if launched is not None:
+                if self._command != AUTO:
+                    launched.end()
+                launched.reap()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        if len(self._busy) >= _MOST_AT_ONCE:
+        # None: closed before this task had its first turn.
+        if self._server is None or len(self._busy) >= _MOST_AT_ONCE:
             writer.close()
             return
         self._busy[task] = None
