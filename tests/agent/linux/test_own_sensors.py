@@ -267,7 +267,8 @@ def test_a_thread_that_hangs_is_left_alone_until_it_comes_back() -> None:
         free.set()
         while (sample := await reader.read()) == {}:
             await asyncio.sleep(0)
-        assert sample == {"x": 2} and len(calls) == 2
+        # The second call, unless that took longer than the limit as well.
+        assert sample == {"x": len(calls)} and len(calls) >= 2
         assert told.lines[1:] == ["my:x is well"]
 
     asyncio.run(story())

@@ -38,25 +38,30 @@ def test_who_takes_too_long_is_stopped():
     assert group.exit_code == -15
 
 
+DEAF = (
+    "import signal, time\n"
+    "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    "print('deaf', flush=True)\n"
+    "time.sleep(300)"
+)
+
+
 def test_who_does_not_listen_is_killed():
-    # The limit is long enough for the handler to be in place, unless the machine stands still.
-    script = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(300)"
-    exit_code, group = run(script, 3)
-    assert exit_code is None
-    assert group.exit_code == -9
+    async def runs():
+        async with started([sys.executable, "-c", DEAF], dict(os.environ)) as group:
+            while not group.stdout:
+                await asyncio.sleep(0.01)
+            assert await group.ended_within(0.01) is None
+        return group
+
+    assert asyncio.run(runs()).exit_code == -9
 
 
 def test_who_is_cancelled_again_and_again_still_ends_the_group():
-    script = (
-        "import signal, time\n"
-        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-        "print('deaf', flush=True)\n"
-        "time.sleep(300)"
-    )
     groups = []
 
     async def runs():
-        async with started([sys.executable, "-c", script], dict(os.environ)) as group:
+        async with started([sys.executable, "-c", DEAF], dict(os.environ)) as group:
             groups.append(group)
             while not group.stdout:
                 await asyncio.sleep(0.01)
@@ -145,9 +150,14 @@ def test_who_is_cancelled_while_a_command_cannot_be_started_is_cancelled(steps, 
 
 
 def test_an_endless_writer_fills_no_memory():
-    exit_code, group = run("while True: print('x' * 100_000)", 2)
-    assert exit_code is None
-    assert 0 < len(group.stdout) <= 4_000_000
+    async def runs():
+        async with started([sys.executable, "-c", "while True: print('x' * 100_000)"], {}) as group:
+            while len(group.stdout) < 4_000_000:
+                await asyncio.sleep(0.01)
+            assert await group.ended_within(0.5) is None
+        return group
+
+    assert len(asyncio.run(runs()).stdout) == 4_000_000
 
 
 def test_a_child_that_keeps_the_pipes_open_does_not_hold_us_up():
