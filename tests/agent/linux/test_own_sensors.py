@@ -413,6 +413,30 @@ def test_a_command_given_up_while_it_begins_ends_with_all_that_it_began(
     until(lambda: _others(mark) == {}, "the command and its children to end")
 
 
+@pytest.mark.parametrize("steps", range(8))
+def test_a_process_that_ends_takes_a_command_that_has_just_begun_along(
+    steps: int, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environ, mark = marked_environment()
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    reader, _ = sampler(CommandSensor("c", [script("sleep 1000 & sleep 1000 & wait")], "x"), limit_s=60)
+
+    async def story() -> None:
+        task = asyncio.create_task(reader.read())
+        while not _others(mark):
+            await asyncio.sleep(0)
+        until(lambda: len(_others(mark)) == 3, "its children, while the event loop stands still")
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(story())  # which then cancels whatever is left
+    until(lambda: _others(mark) == {}, "the command and its children to end")
+
+
 def test_one_that_is_given_up_and_can_not_be_run_is_given_up() -> None:
     async def story() -> None:
         task = asyncio.create_task(CommandSensor("c", ["/nowhere/at/all"], "x").read())

@@ -14,6 +14,8 @@ _log = logging.getLogger("pairlet.sensors")
 
 # Of so many names it is told that they have no unit: a sensor may make up names for ever.
 _MOST_NAMED = 1000
+# So long a reading that is given up may take to end what it has begun.
+_TIDY_S = 2.0
 
 
 class Source(Protocol):
@@ -58,12 +60,20 @@ class Sampler:
         try:
             if tasks:
                 await asyncio.wait(tasks, timeout=limit_s)
+        except asyncio.CancelledError:
+            self._cut()
+            # Else whoever ends all that is left would end them in the middle of it.
+            await asyncio.wait(tasks, timeout=_TIDY_S)
+            raise
         finally:
-            for slot in self._slots:
-                slot.cut()
+            self._cut()
         for slot in self._slots:
             self._take(slot, sample, limit_s)
         return sample
+
+    def _cut(self) -> None:
+        for slot in self._slots:
+            slot.cut()
 
     def _take(self, slot: "_Slot", sample: dict[str, int | float], limit_s: float) -> None:
         """Put the values of one sensor into `sample`, and tell if its state has changed."""
