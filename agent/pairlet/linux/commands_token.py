@@ -1,6 +1,7 @@
 """The commands `pairlet token` and `pairlet exec`: the access token, for a person or for a program."""
 
 import argparse
+import asyncio
 import os
 import shutil
 import signal
@@ -65,9 +66,11 @@ async def exec_command(arguments: argparse.Namespace, output: Output) -> int:
     for kind in ("secret", "key"):
         environment.pop(config.text(f"oauth.client_{kind}_env"), None)
     sys.stdout.flush()
-    # Python ignores these, and the command would inherit that.
-    for name in (signal.SIGPIPE, signal.SIGXFSZ):
+    # Python ignores the first two, and the command would inherit that. The others must end it from now on;
+    # who was asked to end before hears of it in the next turn of the event loop.
+    for name in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGINT):
         signal.signal(name, signal.SIG_DFL)
+    await asyncio.sleep(0)
     try:
         os.execvpe(words[0], words, environment)
     except OSError as error:

@@ -61,3 +61,29 @@ def test_a_signal_at_the_edges_is_no_crash(tmp_path, moment, number, exit_code, 
     )
     assert (ended.returncode, ended.stderr.strip("\n")) == (exit_code, "")
     assert re.fullmatch(said, ended.stdout)
+
+
+EXEC = """
+import os, signal, sys
+from types import SimpleNamespace
+from pairlet.linux import commands_token
+from pairlet.linux.start import entry
+
+async def usable_token(arguments, output):
+    return SimpleNamespace(access_token=SimpleNamespace(reveal=lambda: "hidden"))
+
+commands_token._usable_token = usable_token
+class LastMoment:
+    def flush(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+commands_token.sys = SimpleNamespace(stdout=LastMoment())
+entry()
+"""
+
+
+def test_who_is_asked_to_end_in_the_last_moment_becomes_no_other_program() -> None:
+    words = ["exec", "--issuer", "https://as.example", "--client-id", "x", "--", "echo", "begun"]
+    ended = subprocess.run(
+        [sys.executable, "-c", EXEC, *words], capture_output=True, text=True, timeout=60, env=environment()
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
