@@ -56,6 +56,7 @@ class Board:
         self._life: asyncio.Task[None] | None = None
         self._next_reset: tuple[int, float] | None = None
         self._powered = asyncio.Event()
+        self._woken = asyncio.Event()
         self._something = asyncio.Event()
 
     # ---- power -------------------------------------------------------------------------------
@@ -116,6 +117,8 @@ class Board:
         try:
             while True:
                 await self._powered.wait()
+                # Also what came after the end of the last run: then that is what ended the board's rest.
+                cause = self._next_reset[0] if self._next_reset else cause
                 began = time.monotonic()
                 self._boot(cause)
                 exit_code = await asyncio.get_running_loop().run_in_executor(None, self._process.wait)
@@ -130,10 +133,17 @@ class Board:
                 if self._skips:
                     self.world.registers.skip(round(pause * 1000))
                 else:
-                    await asyncio.sleep(pause)
+                    await self._sleep(pause)
         except BoardError as error:
             self.trouble = error
             self._note()
+
+    async def _sleep(self, seconds: float) -> None:
+        """Let the board sleep until somebody resets it or takes its power away."""
+        self._woken.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
 
     def _boot(self, cause: int) -> None:
         """Bring the world into the state that a start for this reason finds, and start."""
@@ -199,6 +209,7 @@ class Board:
 
     def _kill(self, cause: int, pause: float = 0.0) -> None:
         self._next_reset = (cause, pause)
+        self._woken.set()
         self._booted = False
         if cause != layout.SOFT_RESET:
             self._early = b""

@@ -142,3 +142,15 @@ def test_a_flash_full_of_noise_is_formatted(make_board: Callable[..., VirtualBoa
     flash.write_bytes(random.Random(1).randbytes(32 * 4096))
     board = make_board(flash=flash, size=32 * 4096)
     assert board.execute("import os\nprint(os.listdir())") == "[]\n"
+
+
+def test_who_loses_power_in_a_deep_sleep_wakes_by_power(make_board: Callable[..., VirtualBoard]) -> None:
+    board = make_board(profile="esp32")
+    boots = board.boots
+    board.type("import machine; machine.deepsleep(86400000)\r")
+    board.until(lambda: not board.board.interpreter.running)
+    board.power_cut()
+    board.power_on()
+    board.wait_for_boot(boots + 1)
+    said = board.execute("import machine\nprint(machine.reset_cause() == machine.PWRON_RESET)")
+    assert said == "True\n"
