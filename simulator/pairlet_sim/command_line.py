@@ -12,7 +12,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 # Of seconds it is thirty years.
@@ -113,6 +113,14 @@ def print_text(text: str) -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
+
+
+def run_to_end(work: Coroutine[Any, Any, int]) -> int:
+    """What `work` returns, in an event loop of its own."""
+    try:
+        return asyncio.run(work)
+    finally:
+        work.close()  # after a Ctrl-C before its first step, of which Python would tell at length
 
 
 @contextlib.contextmanager

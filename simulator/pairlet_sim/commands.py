@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pairlet.linux.grammar import Parser
+from pairlet.linux.worker import in_thread
 
 from .command_line import (
     IDENTITY,
@@ -25,6 +26,7 @@ from .command_line import (
     first_line,
     print_json,
     print_text,
+    run_to_end,
     signals,
 )
 from .conformance.options import add_options as trial_options
@@ -45,7 +47,7 @@ def command(arguments: list[str]) -> int:
     run: Callable[[argparse.Namespace], Any] = options.run
     try:
         outcome = run(options)
-        return int(asyncio.run(outcome) if asyncio.iscoroutine(outcome) else outcome)
+        return int(run_to_end(outcome) if asyncio.iscoroutine(outcome) else outcome)
     except ImportError as error:
         return _complain(_MISSING.format(error.name or error), USAGE)
     except CommandError as error:
@@ -209,7 +211,8 @@ async def _broker(options: argparse.Namespace) -> int:
     for option, address in (("--issuer", options.issuer), ("--jwks", options.jwks)):
         if address is not None and not address.startswith(("http://", "https://")):
             raise CommandError(f"{option} {address} is no address; it begins with https:// or http://.")
-    jwks_url = options.jwks or await asyncio.to_thread(_find_jwks, options.issuer)
+    # Not asyncio.to_thread, which Ctrl-C would have to wait for.
+    jwks_url = options.jwks or await in_thread(_find_jwks, options.issuer)
     try:
         settings = BrokerSettings(
             host=options.host,

@@ -8,6 +8,8 @@ import sys
 
 from pairlet.linux.grammar import Parser, examples
 
+from ..command_line import run_to_end
+
 _USAGE, _NETWORK, _NOBODY_CAME, _INTERRUPTED = 2, 5, 4, 130
 
 
@@ -48,7 +50,7 @@ def command(words: list[str]) -> int:
 
     try:
         parts = find_parts() if arguments.board else None
-        return asyncio.run(play())
+        return run_to_end(play())
     except DemoError as error:
         print(f"pairlet: {error}", file=sys.stderr)
         return error.exit_code
