@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -284,6 +285,20 @@ def test_what_a_dead_agent_left_is_replaced_and_a_file_is_not(tmp_path: Path) ->
     with pytest.raises(OSError, match="no socket"):
         UnixListener(str(path), 0o600)
     assert path.read_text() == "precious"
+
+
+def test_who_is_too_busy_to_answer_keeps_its_socket(tmp_path: Path) -> None:
+    path = str(tmp_path / SOCKET_NAME)
+    busy = UnixListener(path, 0o600)
+    with contextlib.ExitStack() as waiting:
+        while True:
+            client = waiting.enter_context(socket.socket(socket.AF_UNIX))
+            client.setblocking(False)
+            if client.connect_ex(path) == errno.EAGAIN:
+                break
+        with pytest.raises(OSError, match="in use"):
+            UnixListener(path, 0o600)
+    busy.socket.close()
 
 
 @pytest.mark.parametrize(

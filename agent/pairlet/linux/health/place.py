@@ -131,7 +131,8 @@ def _mark(path: str) -> tuple[int, int]:
 def _is_alive(address: str) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1)
-        return probe.connect_ex(address) == 0
+        # EAGAIN: there is somebody, who is too busy to take us.
+        return probe.connect_ex(address) in (0, errno.EAGAIN)
 
 
 def _remove_socket(path: str) -> None:
