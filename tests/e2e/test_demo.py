@@ -27,18 +27,14 @@ DEFAULT_PORT = 8628
 @contextlib.contextmanager
 def taken_port(port: int = 0) -> Iterator[int]:
     """A port that somebody else listens on. Waits while another test has that very one."""
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 
-        def bound() -> bool:
-            try:
-                listener.bind(("127.0.0.1", port))
-                listener.listen()
-            except OSError:
-                return False
-            return True
+    def bound() -> socket.socket | None:
+        try:
+            return socket.create_server(("127.0.0.1", port))
+        except OSError:
+            return None
 
-        until(bound, f"port {port} to be free")
+    with until(bound, f"port {port} to be free") as listener:
         yield int(listener.getsockname()[1])
 
 

@@ -244,7 +244,7 @@ def test_sensors_of_one_s_own_in_a_real_run(simulated: Cloud, options: list[str]
     config.write_text(f"[telemetry]\nsensors = {own}\n")
     feed = simulated.call(simulated.broker.messages)
     environ, mark = marked_environment()
-    words = ["--config", str(config), *options, "--set", "telemetry.interval=1s"]
+    words = ["--config", str(config), *options, "--set", "telemetry.interval=2s"]
     with started("run", *words, **environ) as agent:
         simulated.approve(agent.wait_for("code"))
         agent.wait_for("published")
@@ -253,10 +253,10 @@ def test_sensors_of_one_s_own_in_a_real_run(simulated: Cloud, options: list[str]
         agent.wait_for("published")
         told = [event["error_description"] for event in agent.events if event["event"] == "error"]
         assert sorted(line for line in told if "read_air" not in line) == [
-            "the sensor command:sleep: it gives nothing within 0.8 s",
+            "the sensor command:sleep: it gives nothing within 1.6 s",
             "the sensor house:read_bad: it fails with ZeroDivisionError at "
             f"{tmp_path.name}/house.py:4 in read_bad",
-            "the sensor house:read_stuck: it gives nothing within 0.8 s",
+            "the sensor house:read_stuck: it gives nothing within 1.6 s",
         ]
         said = json.loads(run("status", *options, "--json").stdout)["agent"]
         assert said["status"] == "ok" and said["facts"]["samples"] >= 2
