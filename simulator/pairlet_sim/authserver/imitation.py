@@ -7,7 +7,7 @@ agent's reading of it can't cancel itself out. Whoever asks otherwise than the p
 import json
 import re
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -61,6 +61,7 @@ class Imitation:
             if name in _ENDPOINTS
         } or {base + place: base + place for place in _ENDPOINTS.values()}
         self._tokens = base + "/token"
+        self._page = base + "/device"
         refreshes = self._dialect.get(REFRESH, {}).get("path")
         if refreshes:
             self._places[refreshes] = self._tokens
@@ -70,7 +71,12 @@ class Imitation:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what is at the provider's addresses; the rest is our own server's."""
         if scope["type"] != "http" or scope["method"] != "POST":
-            await self._app(scope, receive, send)
+            user_code = self._opened(scope) if scope["type"] == "http" else None
+            if user_code is None:
+                await self._app(scope, receive, send)
+            else:
+                place = f"{self._page}?user_code={quote(user_code)}"
+                await Response(None, 303, {"location": place})(scope, receive, send)
             return
         registration = self._dialect.get("registration")
         if registration is not None and scope["path"] == registration["path"]:
@@ -98,6 +104,17 @@ class Imitation:
         if kind == CODE:
             self._user_codes[members["device_code"]] = members["user_code"]
         return _json(self._renamed(self._success(kind, members)), status, headers)
+
+    def _opened(self, scope: Scope) -> str | None:
+        """The user_code in an address that devices make up as the profile says: our own page has another."""
+        template = self._dialect.get("defaults", {}).get("verification_uri_complete", "")
+        query = scope["query_string"].decode("latin-1")
+        opened = scope["path"] + (f"?{query}" if query else "")
+        try:
+            found = _matched(template.replace("{verification_uri}", self._page), opened, "")
+        except (RefusedRequest, re.error):
+            return None
+        return found.get("user_code")
 
     # ---- requests ----------------------------------------------------------------------------
 

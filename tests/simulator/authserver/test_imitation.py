@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
+import httpx
 import pytest
 from pairlet_sim.authserver import AuthorizationServer, Client, Settings
 from pairlet_sim.imitating import Likeness, words
@@ -143,3 +144,19 @@ def test_a_profile_of_one_s_own_is_imitated(tmp_path: Any) -> None:
         f"--set oauth.provider={path} --set oauth.device_authorization_endpoint=http://127.0.0.1:8628/code "
         "--set oauth.token_endpoint=http://127.0.0.1:8628/token --set oauth.client_id=tv"
     )
+
+
+def test_the_address_in_the_qr_code_leads_to_the_page() -> None:
+    """Trakt's is made up by the device: {verification_uri}/{user_code}."""
+    ask, server = likeness("trakt")
+    _, body = ask("/oauth/device/code", *in_json(client_id="tv"))
+    said = json.loads(body)
+    transport = httpx.ASGITransport(Likeness("trakt").app(server.app, server.settings))
+
+    async def opened(address: str) -> httpx.Response:
+        async with httpx.AsyncClient(transport=transport) as browser:
+            return await browser.get(address)
+
+    page = asyncio.run(opened(f"{said['verification_url']}/{said['user_code']}"))
+    assert (page.status_code, page.headers["location"]) == (303, f"/device?user_code={said['user_code']}")
+    assert asyncio.run(opened(f"{ISSUER}/devices")).status_code == 404
