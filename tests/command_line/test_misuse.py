@@ -28,7 +28,7 @@ NO_ADDRESSES = ("auth.example.com", "https://", "ftp://auth.example.com", " ")
 # ---- what is wrong, by option: an empty tuple where every text is right -------------------------
 
 OF_ALL: dict[str, tuple[str, ...]] = {
-    "--config": (*UNREADABLE, "not.toml"),
+    "--config": (*UNREADABLE, "not.toml", "deep.toml"),
     "--issuer": NO_ADDRESSES,
     "--client-id": (" ",),
     "--client-secret-file": (*UNREADABLE, "empty"),
@@ -231,6 +231,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with some files of no use; here nobody can listen, connect or start a process."""
     files = {
         "empty": b"", "binary": b"\xff\xfe\x00\x80" * 9, "not.toml": b"[oauth\n", "list.json": b"[1]",
+        "deep.toml": b"a = " + 3000 * b"[",
         "nobody.toml": b"[oauth]\nissuer = 'https://auth.example.com'\n",
         "good.toml": b"[oauth]\nissuer = 'https://auth.example.com'\nclient_id = 'tv'\n",
     }  # fmt: skip

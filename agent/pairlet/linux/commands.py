@@ -105,6 +105,9 @@ def read_configuration(path: Path) -> Config:
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}", "Correct the line it names.") from None
+    except RecursionError:
+        advice = "Look for a bracket or brace that is there again and again."
+        raise ConfigError(f"{path} is nested too deeply to be read", advice) from None
     for name in PATHS:
         table, _, key = name.partition(".")
         keys = tables.get(table)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..config import Config
+from ..config import SETTINGS, Config
 from ..registering import RegisteringHttp
 from ..translating import TranslatedHttp
 from .providers.applying import over, presets
@@ -16,7 +16,7 @@ def with_provider(config: Config) -> Config:
     """`config` over what the profile presets that it names. Raises ConfigError."""
     given = config.given
     oauth = {name.partition(".")[2]: value for name, value in given.items() if name.startswith("oauth.")}
-    tables, profile = presets(oauth, Path(), "the configuration")
+    tables, profile = presets(oauth, Path(), "the configuration", SETTINGS)
     if profile is None:
         return config
     preset = Config.from_tables(dict(tables), str(profile.path))

@@ -1,5 +1,6 @@
 """The settings that a provider's profile presets, beneath those that are given."""
 
+from collections.abc import Container
 from pathlib import Path
 
 from ...core.errors import ConfigError
@@ -14,17 +15,26 @@ _UNITED = ("extra", "token_extra")
 _SECRETS = {"client_secret_file", "client_secret_credential", "client_secret_env"}
 
 
-def presets(oauth: dict[str, object], beside: Path, where: str) -> tuple[Tables, Profile | None]:
+def presets(
+    oauth: dict[str, object], beside: Path, where: str, known: Container[str] | None = None
+) -> tuple[Tables, Profile | None]:
     """What the profile that `oauth` names presets, as tables of pairlet.toml; and the profile, None for none.
 
     `oauth`: the settings of that table as they are given. `beside`: where a profile's file is looked for.
-    `where`: whose settings they are, for messages. Raises ConfigError for a profile that can't be used, and
+    `where`: whose settings they are, for messages. `known`: all settings that there are, as "oauth.scope",
+    for who knows them. Raises ConfigError for a profile that can't be used, and
     when something is missing that the provider needs.
     """
     named = oauth.get("provider")
     if not isinstance(named, str) or not named:
         return {}, None
     profile = read(named, beside)
+    for key in profile.needs:
+        if known is not None and key not in profile.values and f"oauth.{key}" not in known:
+            raise ConfigError(
+                f"{profile.path}: needs has '{key}' in it",
+                "It takes settings of [oauth], and what is in [values].",
+            )
     given = oauth.get("provider_values")
     values = profile.filled_values(given if isinstance(given, dict) else {}, where)
     found = profile.presets(values, where)

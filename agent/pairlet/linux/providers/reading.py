@@ -14,6 +14,15 @@ _HERE = Path(__file__).parent
 _SUFFIX = ".toml"
 _FIRST = "Look at the profiles that come along, and at agent/README.md."
 
+# RFC 6749 sections 4.1.2.1 and 5.2, RFC 8628 section 3.5, RFC 7009 section 2.2.1, RFC 7591 section 3.2.2, RFC
+# 8707 section 2 and RFC 9449 sections 5 and 8.
+_CODES = (
+    "access_denied", "authorization_pending", "expired_token", "invalid_client", "invalid_client_metadata",
+    "invalid_dpop_proof", "invalid_grant", "invalid_redirect_uri", "invalid_request", "invalid_scope",
+    "invalid_target", "server_error", "slow_down", "temporarily_unavailable", "unauthorized_client",
+    "unsupported_grant_type", "unsupported_response_type", "unsupported_token_type", "use_dpop_nonce",
+)  # fmt: skip
+
 Check = Callable[[object], bool]
 
 
@@ -41,6 +50,9 @@ def _checked(path: Path) -> Profile:
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"the profile {path} is not TOML: {error}", "Correct the line it names.") from None
+    except RecursionError:
+        advice = "Look for a bracket or brace that is there again and again."
+        raise ConfigError(f"the profile {path} is nested too deeply to be read", advice) from None
     for key, value in tables.items():
         if key not in _MEMBERS:
             raise ConfigError(
@@ -103,7 +115,12 @@ _MEMBERS: dict[str, tuple[Check, str]] = {
 
 
 def _check_errors(errors: dict[str, Any], path: Path) -> None:
+    whose: dict[object, str] = {}
     for code, entry in errors.items():
+        if code not in _CODES:
+            raise ConfigError(
+                f"{path}: no RFC has the error '{code}'", "There are: " + ", ".join(_CODES) + "."
+            )
         says = entry.get("says", code) if isinstance(entry, dict) else None
         words = says if isinstance(says, list) else [says]
         status = entry.get("status", 400) if isinstance(entry, dict) else None
@@ -115,6 +132,13 @@ def _check_errors(errors: dict[str, Any], path: Path) -> None:
                 "It takes a table: status (200 to 599), and says: a word, a list of words, or nothing "
                 'at all ("") where the status is all there is.',
             )
+        # A status says something for itself, alone; a word does so with any.
+        for said in {word.lower() or str(status) for word in map(str, words)}:
+            if whose.setdefault(said, code) != code:
+                raise ConfigError(
+                    f"{path}: errors.{whose[said]} and errors.{code} are both told by '{said}'",
+                    "Keep it where it belongs: one answer can't mean both.",
+                )
 
 
 def _check_statuses(statuses: dict[str, str], path: Path) -> None:
