@@ -216,14 +216,18 @@ def test_whoever_is_slow_is_left_alone_and_costs_nobody_else(monkeypatch: pytest
 def test_there_is_an_end_to_connections() -> None:
     async def talk() -> None:
         async with serving() as (port, server):
-            held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(8)]
-            while len(server._open) < 8:
+            held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(72)]
+            while len(server._waiting) < 64:
                 await asyncio.sleep(0)
             assert await exchange(port, GET) == b""
-            held[0][1].close()
-            while len(server._open) == 8:
+            # What waits has its turn as soon as another one ends; who has nothing more to say has none.
+            held[8][1].write(GET)
+            held[9][1].write_eof()
+            while len(server._waiting) == 64:
                 await asyncio.sleep(0)
-            assert status(await exchange(port, GET)) == 200
+            assert await held[9][0].read() == b""
+            held[0][1].close()
+            assert status(await held[8][0].read()) == 200
             # And to the server: whoever is connected then is let go.
             server.close()
             assert await held[1][0].read() == b""

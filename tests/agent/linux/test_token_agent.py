@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -61,6 +62,23 @@ class Lender:
         if self.error is not None:
             raise self.error
         return self.token_
+
+
+class BusyLender(Lender):
+    """Lends nothing before it is released, as in the middle of a refresh."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._renewed = asyncio.Event()
+
+    async def token(self, refused: bytes | None = None) -> Token:
+        self._loop = asyncio.get_running_loop()
+        lent = await super().token(refused)
+        await self._renewed.wait()
+        return lent
+
+    def release(self) -> None:
+        self._loop.call_soon_threadsafe(self._renewed.set)
 
 
 @contextmanager
@@ -334,10 +352,10 @@ def test_an_answer_that_takes_too_long_is_said_to_and_whoever_goes_away_costs_no
 def test_many_who_wait_are_bounded_and_a_half_closed_connection_is_answered(tmp_path: Path) -> None:
     lender = Lender()
     with served(lender, tmp_path / "token") as path:
-        waiting = [socket.socket(socket.AF_UNIX) for _ in range(12)]
+        waiting = [socket.socket(socket.AF_UNIX) for _ in range(76)]
         for connection in waiting:
             connection.connect(path)
-        # The ninth and all after it are hung up on at once.
+        # Eight are served, 64 wait for their turn, and all after those are hung up on at once.
         until(lambda: sum(is_over(connection) for connection in waiting) == 4, "four to be turned away")
         for connection in waiting:
             connection.close()
@@ -348,6 +366,15 @@ def test_many_who_wait_are_bounded_and_a_half_closed_connection_is_answered(tmp_
             connection.sendall(get("/access_token"))
             connection.shutdown(socket.SHUT_WR)
             assert connection.recv(65536).endswith(b"acc3ss\n")
+
+
+def test_a_program_with_many_threads_gets_a_token_in_each(tmp_path: Path) -> None:
+    lender = BusyLender()
+    with served(lender, tmp_path / "token") as path, ThreadPoolExecutor(20) as pool:
+        asked = [pool.submit(ask, path) for _ in range(20)]
+        until(lambda: len(lender.refused) == 8, "eight of them to be served")
+        lender.release()
+        assert [each.result().token.access_token.reveal() for each in asked] == 20 * ["acc3ss"]
 
 
 def is_over(connection: socket.socket) -> bool:

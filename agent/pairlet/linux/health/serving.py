@@ -3,6 +3,7 @@
 import asyncio
 import select
 import socket
+from collections import deque
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import NamedTuple
@@ -10,6 +11,8 @@ from typing import NamedTuple
 from ...core.url import is_loopback
 
 _MOST_CONNECTIONS = 8
+# So many more wait for their turn: a program with many threads asks with all of them in one moment.
+_MOST_WAITING = 64
 _MOST_BYTES = 8192
 # From the first byte to the last, whoever is slow; an answer that is not there yet has its own time.
 _LONGEST_S = 5.0
@@ -39,6 +42,7 @@ class LocalServer:
         self._patience_s = patience_s
         self._servers: list[asyncio.Server] = []
         self._open: set[_Connection] = set()
+        self._waiting: deque[_Connection] = deque()
 
     async def listen(self, listening: socket.socket, *, checks_host: bool) -> None:
         """Take connections from `listening`, which belongs to this from now on.
@@ -59,19 +63,32 @@ class LocalServer:
         """Take no more connections, and end those that are open."""
         for server in self._servers:
             server.close()
-        for connection in list(self._open):
+        ending = [*self._open, *self._waiting]
+        self._waiting.clear()
+        for connection in ending:
             connection.abort()
 
     def takes(self, connection: "_Connection") -> bool:
-        """Whether there is room for one more."""
-        if len(self._open) >= _MOST_CONNECTIONS:
+        """Whether there is room for one more: it begins at once, or when another one has ended."""
+        if len(self._open) < _MOST_CONNECTIONS:
+            self._begin(connection)
+        elif len(self._waiting) < _MOST_WAITING:
+            self._waiting.append(connection)
+        else:
             return False
-        self._open.add(connection)
         return True
+
+    def _begin(self, connection: "_Connection") -> None:
+        self._open.add(connection)
+        connection.begin()
 
     def forget(self, connection: "_Connection") -> None:
         """It has ended."""
+        if connection in self._waiting:
+            self._waiting.remove(connection)
         self._open.discard(connection)
+        if self._waiting and len(self._open) < _MOST_CONNECTIONS:
+            self._begin(self._waiting.popleft())
 
     def answer(self, target: str, connection: socket.socket) -> Answer | Awaitable[Answer]:
         """What to say to a GET of `target`, or what to wait for."""
@@ -98,6 +115,7 @@ class _Connection(asyncio.Protocol):
         self._server = server
         self._checks_host = checks_host
         self._received = b""
+        self._has_begun = False
         self._is_answered = False
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -108,8 +126,12 @@ class _Connection(asyncio.Protocol):
         self._transport = transport
         if not self._server.takes(self):
             transport.abort()
-            return
+
+    def begin(self) -> None:
+        """It is its turn, with what it has said so far."""
+        self._has_begun = True
         self._give(_LONGEST_S)
+        self._read_on()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._server.forget(self)
@@ -132,6 +154,12 @@ class _Connection(asyncio.Protocol):
         if self._is_answered:
             return
         self._received += data
+        if self._has_begun:
+            self._read_on()
+        elif len(self._received) > _MOST_BYTES:
+            self.abort()
+
+    def _read_on(self) -> None:
         head, end, _ = self._received.partition(b"\r\n\r\n")
         if end:
             self._answer(*_read(head, self._checks_host))
@@ -142,7 +170,8 @@ class _Connection(asyncio.Protocol):
         # Whoever has said all may still be listening; whoever has hung up is not.
         assert self._transport is not None
         connection = self._transport.get_extra_info("socket")
-        return self._answering is not None and not _has_hung_up(connection)
+        waits = self._answering is not None or (not self._has_begun and b"\r\n\r\n" in self._received)
+        return waits and not _has_hung_up(connection)
 
     def _answer(self, status: int, method: str = "GET", target: str = "") -> None:
         self._is_answered = True
