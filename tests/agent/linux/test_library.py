@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -345,6 +345,38 @@ def test_it_works_in_a_coroutine_and_after_a_fork(
 # ---- requests and httpx ----------------------------------------------------------------------
 
 Send = Callable[..., Any]
+
+
+class ParentsTurn:
+    """The turn of a thread that a fork has left behind: nobody here will ever release it."""
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        assert not blocking, "it waits for a thread of the parent"
+        return False
+
+
+def test_after_a_fork_nobody_uses_what_is_the_parent_s(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two threads of the child, one of them while the other opens the device anew."""
+    joined, looked, second = device._joined, threading.Event(), ThreadPoolExecutor(1)
+    asked: list[Future[AccessToken]] = []
+
+    def getpid() -> int:
+        if threading.current_thread() is not threading.main_thread():
+            looked.set()
+        return 4711
+
+    def opening(*arguments: Any) -> Any:
+        if not asked:
+            asked.append(second.submit(device.token))
+            assert looked.wait(30)
+        return joined(*arguments)
+
+    monkeypatch.setattr("pairlet.linux.library.device.os.getpid", getpid)
+    monkeypatch.setattr(device, "_joined", opening)
+    monkeypatch.setattr(device, "_turn", ParentsTurn())
+    assert text(device.token()) == text(asked[0].result(30))
 
 
 def with_requests(device: Any, method: str, url: str, **options: Any) -> Any:

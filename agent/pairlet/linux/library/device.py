@@ -84,7 +84,7 @@ class Device:
         Raises UnpairedError, or why there is none: TransportError, OAuthError, StoreError ...
         """
         if self._pid != os.getpid():
-            self._open()  # what the parent's threads were at goes on there, not here
+            self._open_here()
         if not self._turn.acquire(blocking=False):
             # Somebody renews it; as long as it is good nobody else has to wait for that.
             if refused is None and self._known is not None and self._is_good(self._known):
@@ -104,8 +104,13 @@ class Device:
         """
         return _wait_for(self._joined().agent.unpair(Patience(TRIES)))
 
+    def _open_here(self) -> None:
+        """After a fork: what the parent's threads were at goes on there, not here."""
+        with _Opening.turn:
+            if self._pid != os.getpid():  # or another thread of this process has done so
+                self._open()
+
     def _open(self) -> None:
-        self._pid = os.getpid()
         joined = self._joined()
         self._agent, self._prover = joined.agent, joined.prover
         self._clock = self._agent.ports.clock
@@ -113,6 +118,7 @@ class Device:
         self._turn = threading.Lock()
         self._known = self._failure = None
         self._rests_until = self._clock.now()
+        self._pid = os.getpid()  # last: whoever sees it finds all of the rest
 
     def _joined(self, show: Callable[[Screen], None] | None = None) -> Joined:
         return Joined(
@@ -157,6 +163,19 @@ class Device:
         if refused is None:
             return token
         return await self._lending.token(name_of(refused))
+
+
+class _Opening:
+    """Whose turn it is to open a device anew after a fork. No thread of the parent has it there."""
+
+    turn = threading.Lock()
+
+    @classmethod
+    def forked(cls) -> None:
+        cls.turn = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_Opening.forked)
 
 
 class _Heard(Output):
