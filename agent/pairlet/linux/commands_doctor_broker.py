@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..core.errors import BrokerError, PairletError, StoreError, TransportError
+from ..core.errors import BrokerError, ConfigError, PairletError, StoreError, TransportError
 from ..core.mqtt import DISCONNECTED, MESSAGE, Event, Message, is_failure
 from ..core.mqtt_reasons import reason_text
 from ..core.telemetry import Topics
@@ -13,6 +13,7 @@ from ..login import make_login
 from .commands import open_mqtt
 from .commands_doctor_case import Case
 from .commands_status import backlog
+from .commands_telemetry import handlers_for
 from .doctor.report import OK, SKIPPED, WARN, Report, failure
 from .log.words import SECOND_MS
 from .worker import in_thread
@@ -180,6 +181,11 @@ async def look_at_sensors(case: Case, report: Report) -> None:
         report.add("sensors", SKIPPED, _NO_BROKER)
         return
     facts = case.facts()
+    if facts is None:
+        try:
+            await in_thread(handlers_for, case.config, case.file)
+        except ConfigError as fault:  # `run` would end with it
+            report.put(failure("sensors", fault))
     if facts is not None and any(":" in word for word in case.config.texts("telemetry.sensors") or ()):
         if facts.sensors_in_trouble:
             words = f"the agent at work gets nothing from {', '.join(facts.sensors_in_trouble)}"

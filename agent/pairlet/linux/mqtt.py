@@ -11,13 +11,12 @@ from ..core.mqtt import Credentials, Event, Message
 from .mqtt_address import parse_address
 from .mqtt_dial import Dial, Session
 from .mqtt_inbox import Inbox
-from .mqtt_link import Link, Unanswered
+from .mqtt_link import NO_VERSION, Link, Unanswered
 from .mqtt_version import VersionChoice
 from .mqtt_window import Settle
 from .worker import in_thread
 
 _INBOX_CAPACITY = 64
-_NO_VERSION = (0x01, 0x84)  # CONNACK: unacceptable protocol version, in MQTT 3.1.1's and MQTT 5's words
 _PROBE_S = 5.0  # the longest wait for a CONNACK where another version can be tried
 
 
@@ -158,7 +157,7 @@ class PahoMqtt:
         """What to try after `version` brought `error`, or None."""
         if isinstance(error, Unanswered):
             return self._versions.silent(version)
-        if error.reason_code in _NO_VERSION:
+        if error.reason_code in NO_VERSION:
             return self._versions.refused(version)
         self._versions.answered(version)
         return None

@@ -36,6 +36,9 @@ _WHY = {0x82: _NOT_MQTT, 0x8D: _SILENT}
 
 # paho translates the return codes of MQTT 3.1.1 (section 3.2.2.3) into MQTT 5's; this is the way back.
 _RETURN_CODES = {0x84: 1, 0x85: 2, 0x88: 3, 0x86: 4, 0x87: 5}
+# CONNACK for an unknown protocol version, in MQTT 3.1.1's and MQTT 5's words: the token is not what is wrong.
+NO_VERSION = (0x01, 0x84)
+_VERSION_ADVICE = 'Set mqtt.version = "auto"; if it is, the broker speaks neither MQTT 5 nor MQTT 3.1.1.'
 
 
 class Unanswered(TransportError):
@@ -103,7 +106,8 @@ class Link:
         if connack.reason_code is None:
             raise Unanswered(connack.reason)
         if connack.reason_code:
-            raise BrokerError(connack.reason, connack.reason_code)
+            advice = _VERSION_ADVICE if connack.reason_code in NO_VERSION else None
+            raise BrokerError(connack.reason, connack.reason_code, advice)
         return connack.session_present
 
     def room(self) -> int:

@@ -631,6 +631,24 @@ def test_sensors_that_fail_and_samples_that_wait(trusting: Doctor, tmp_path: Pat
     assert trusting.results("broker") == ["skipped"]
 
 
+@pytest.mark.parametrize(
+    ("setting", "results", "word"),
+    [
+        ("telemetry.sensors=house:read_water", ["fail"], "read_water"),
+        ("commands.handlers=house:on_air", ["fail", "ok"], "house:on_air"),
+    ],
+)
+def test_what_run_would_end_with_fails(
+    trusting: Doctor, tmp_path: Path, setting: str, results: list[str], word: str
+) -> None:
+    (tmp_path / "house.py").write_text("")
+    (tmp_path / "pairlet.toml").touch()
+    with closed_port() as port:
+        words = ["--config", str(tmp_path / "pairlet.toml"), "--issuer", f"https://127.0.0.1:{port}"]
+        trusting(*words, "--set", f"mqtt.url=mqtts://127.0.0.1:{port}", "--set", setting)
+    assert trusting.results("sensors") == results and word in trusting.said("sensors")
+
+
 # ---- what is printed -----------------------------------------------------------------------------
 
 

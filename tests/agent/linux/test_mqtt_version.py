@@ -213,7 +213,7 @@ def test_neither_version_known_is_a_broker_error() -> None:
         async with FakeBroker(refuses_all) as broker:
             with pytest.raises(BrokerError, match="protocol version") as caught:
                 await client(broker.port).connect(CREDENTIALS, None)
-            assert caught.value.reason_code == 1
+            assert caught.value.reason_code == 1 and "mqtt.version" in caught.value.advice
             return broker.connections
 
     assert asyncio.run(run()) == 2
