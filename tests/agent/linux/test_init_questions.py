@@ -200,6 +200,7 @@ def test_a_profile_of_one_s_own(scene: Scene) -> None:
         ("Whom does", "3", "Type a number from 1 to 2"),
         ("Is there a browser", "perhaps", "Type y or n"),
         ("Whose", "githup", "There is no provider 'githup'"),
+        ("Whose", "https://auth.example.com", "Take another, which asks for it"),
         ("Whose", "99", "There is no provider '99'"),
         ("Whose", "none.toml", "can't be read"),
         ("its issuer", "auth.example.com", "not an address"),

@@ -58,6 +58,8 @@ class ServerQuestions:
         return talk.ask(question, check, _ANOTHER, str(len(names)), _in_columns(names))
 
     def _profile(self, named: str) -> tuple[providers.Profile, str]:
+        if "://" in named:
+            raise ConfigError("that is an address", f"Take {_ANOTHER}, which asks for it, or --issuer.")
         is_path = named.endswith(".toml") or "/" in named
         word = answers.plain(named if is_path else named.lower())
         profile = providers.read(word, Path())
