@@ -150,6 +150,10 @@ class LoopbackBrowser:
             await _drained(writer)
         except (OSError, EOFError, asyncio.LimitOverrunError, TimeoutError):
             pass  # whoever it was has gone, or never spoke HTTP
+        except asyncio.CancelledError:
+            # Python 3.11 takes a connection that close() has ended for a fault of the program.
+            if self._server is not None:
+                raise
         finally:
             del self._busy[task]
             writer.close()
