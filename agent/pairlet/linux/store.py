@@ -31,6 +31,9 @@ _LAST_DELAY_S = 1.0
 # Nobody is alone() with a value for longer than a few writes take, unless the process stands still.
 _ALONE_S = 5.0
 
+# A disk that takes nothing: no new file, or no file open for writing.
+_FAILED_DISK = (errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+
 _ADVICE = {
     errno.ENOSPC: "The disk is full: make room, then try again.",
     errno.EDQUOT: "This user's disk quota is used up: make room, then try again.",
@@ -145,7 +148,14 @@ class FileStore:
         """
         path = os.path.join(self._folder, ".lock")
         with told("open the lock file", path):
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            try:
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            except OSError as error:
+                if error.errno not in _FAILED_DISK:
+                    raise
+                # Nobody can save anything now. But a token that has just come has to get as far as the
+                # memory, and the folder itself can be locked as well.
+                descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
         # The lock belongs to this descriptor: closing it gives it back, and so does the kernel if we die.
         try:
             await self._acquire(descriptor, path)

@@ -145,6 +145,29 @@ class TestFiles:
             asyncio.run(hold(store))
         assert victim.read_bytes() == b"precious"
 
+    @pytest.mark.parametrize("error", [errno.EROFS, errno.ENOSPC, errno.EDQUOT])
+    def test_a_disk_that_takes_nothing_can_be_locked_all_the_same(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int
+    ) -> None:
+        """Else a token that a person has just approved would not get as far as the memory."""
+        real = os.open
+
+        def failed(path: str, flags: int, mode: int = 0o777) -> int:
+            if flags & (os.O_RDWR | os.O_WRONLY):
+                raise OSError(error, os.strerror(error))
+            return real(path, flags, mode)
+
+        store, other = FileStore(tmp_path), FileStore(tmp_path, lock_timeout_s=0)
+        monkeypatch.setattr(store_module.os, "open", failed)
+
+        async def play() -> None:
+            async with store.lock():
+                with pytest.raises(StoreError, match="did not let go"):
+                    await hold(other)
+            await hold(other)
+
+        asyncio.run(play())
+
     def test_things_that_are_no_files(self, tmp_path: Path) -> None:
         store = FileStore(tmp_path)
         os.mkfifo(tmp_path / "fifo")
