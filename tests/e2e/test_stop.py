@@ -96,7 +96,9 @@ class SlowRefresh:
         await self._app(scope, hear, say)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=["SIGTERM", "SIGINT", "SIGHUP"]
+)
 def test_a_stop_in_the_middle_of_a_refresh_waits_for_the_new_token(
     tmp_path: Path, number: signal.Signals
 ) -> None:

@@ -112,7 +112,8 @@ _ORDERLY_S = 10
 
 
 class Stop:
-    """Turns SIGTERM and SIGINT into an orderly end: exit code 130, or 0 for SIGTERM where that is normal.
+    """Turns SIGTERM, SIGINT and SIGHUP (the terminal is gone) into an orderly end: exit code 130, or 0 for
+    SIGTERM where that is normal.
 
     Asking again makes it no faster: the server may be answering a refresh right now, and without that
     answer the pairing could be lost. After ten seconds another Ctrl-C ends it at once all the same.
@@ -141,6 +142,8 @@ class Stop:
         # Not loop.add_signal_handler: a loop that is held up would never hear of it.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(signal.SIGHUP, stop)
         loop.set_exception_handler(faults.heard_by_loop)
         try:
             return await command
@@ -152,6 +155,9 @@ class Stop:
             return self._exit_codes.get(signal.Signals(self._asked[0]), EXIT_INTERRUPTED)
         finally:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            # Else the loop, when it is closed, leaves a button behind that ends the process.
+            loop.remove_signal_handler(signal.SIGUSR1)
+            signal.signal(signal.SIGUSR1, lambda _number, _frame: None)
 
     def _is_first(self, number: int) -> bool:
         """Whether this is the first signal. KeyboardInterrupt if that was long ago."""

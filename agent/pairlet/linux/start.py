@@ -1,11 +1,14 @@
-"""The way in and the way out: Ctrl-C where nobody looks after it is an end at once, and no crash."""
+"""The way in and the way out: a signal where nobody looks after it is no crash, and Ctrl-C an end at once."""
 
 import os
+import signal
 import sys
 
 
 def entry() -> None:
     """The console script `pairlet`."""
+    # A button may be pressed before there is one.
+    signal.signal(signal.SIGUSR1, lambda _number, _frame: None)
     try:
         _heed_ctrl_c()
         from .cli import main
@@ -23,7 +26,5 @@ def _heed_ctrl_c() -> None:
     And a KeyboardInterrupt can be lost in what Python does by itself, between two modules that it reads; and
     while it ends it tells of one at length.
     """
-    import signal
-
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, lambda _number, _frame: os._exit(130))
