@@ -106,10 +106,10 @@ def print_json(event: str, values: dict[str, Any]) -> None:
 
 
 def print_text(text: str) -> None:
-    """Lines on stdout, at once. When nobody reads them any more, they go nowhere and the work goes on."""
+    """Lines on stdout, at once. When nobody takes them any more, they go nowhere and the work goes on."""
     try:
         print(text, flush=True)
-    except BrokenPipeError:
+    except OSError:  # a pipe without a reader, a full disk
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)

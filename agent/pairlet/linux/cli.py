@@ -183,4 +183,6 @@ def _elsewhere(name: str, words: list[str]) -> int:
         print("Install it with: pip install 'pairlet[simulator]'", file=sys.stderr)
         return EXIT_USAGE
     _raise_on_ctrl_c()
+    if sys.stdout is None:
+        sys.stdout = sys.stderr  # what is there to be read goes nowhere, or where people read
     return found[0](words)

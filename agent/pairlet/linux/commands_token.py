@@ -65,11 +65,13 @@ async def exec_command(arguments: argparse.Namespace, output: Output) -> int:
     config = configuration(arguments, configuration_file(arguments.config))
     for kind in ("secret", "key"):
         environment.pop(config.text(f"oauth.client_{kind}_env"), None)
-    sys.stdout.flush()
+    if sys.stdout is not None:
+        sys.stdout.flush()
     # Python ignores the first two, and the command would inherit that. The others must end it from now on;
     # who was asked to end before hears of it in the next turn of the event loop.
-    for name in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, signal.SIG_DFL)
+    for name in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if name != signal.SIGHUP or signal.getsignal(name) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(name, signal.SIG_DFL)
     await asyncio.sleep(0)
     try:
         os.execvpe(words[0], words, environment)

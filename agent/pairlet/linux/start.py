@@ -7,6 +7,7 @@ import sys
 
 def entry() -> None:
     """The console script `pairlet`."""
+    _open_streams()
     # A button may be pressed before there is one.
     signal.signal(signal.SIGUSR1, lambda _number, _frame: None)
     try:
@@ -18,6 +19,16 @@ def entry() -> None:
         sys.exit(130)
     finally:
         _heed_ctrl_c()
+
+
+def _open_streams() -> None:
+    """Whoever started us may have closed a standard stream. The next file that is opened must not take its
+    place, where others write; and what is said on stderr goes nowhere."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115  it is for as long as the process lives
 
 
 def _heed_ctrl_c() -> None:
