@@ -244,7 +244,10 @@ class Joined:
         ports, emit = self._watched(ports, emit, config, at_work)
         handlers = handlers_for(config, file) if mqtt is not None else None
         browser = _browser(config) if shown else None
-        self.agent = Agent(config, client, device, ports, emit, handlers, browser)
+        kind = Agent
+        if at_work:
+            from .commands_long_run import LongRunAgent as kind  # a command ends before its server moves
+        self.agent = kind(config, client, device, ports, emit, handlers, browser)
         if self.standing is not None:
             self.standing.watch(self.agent)
 

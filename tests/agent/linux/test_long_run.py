@@ -1,0 +1,110 @@
+"""An agent whose server puts its endpoints elsewhere while it works, in virtual time."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pairlet.agent import Ports
+from pairlet.config import Config
+from pairlet.core.client import Client
+from pairlet.core.http import Request, Response
+from pairlet.device import Device
+from pairlet.linux.commands_long_run import LongRunAgent
+from portable.fakes import (
+    CountingEntropy,
+    FixedSensors,
+    ManualButton,
+    MemoryStore,
+    RecordingDisplay,
+    ScriptedHttp,
+    VirtualClock,
+)
+from portable.model_server import ISSUER, ModelServer
+
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+WELL_KNOWN = "/.well-known/oauth-authorization-server"
+
+
+class MovedServer(ModelServer):
+    """Answers at /v2/token alone once it `has_moved`, and says so where it `tells` anything."""
+
+    has_moved = False
+    tells = True
+
+    def __call__(self, request: Request) -> Response:
+        """The answer to `request`."""
+        if self.has_moved and request.url == ISSUER + "/v2/token":
+            return super().__call__(Request("POST", ISSUER + "/token", [], request.body))
+        if self.has_moved and request.url == ISSUER + "/token":
+            self.requests.append("/token")
+            return Response(404, [("content-type", "text/html")], b"<h1>Not found</h1>")
+        if not self.tells and "/.well-known/" in request.url:
+            self.requests.append(request.url[len(ISSUER) :])
+            return Response(404, [("content-type", "text/html")], b"<h1>Not found</h1>")
+        return super().__call__(request)
+
+    def _metadata(self) -> dict[str, Any]:
+        metadata: dict[str, Any] = super()._metadata()
+        if self.has_moved:
+            metadata["token_endpoint"] = ISSUER + "/v2/token"
+        return metadata
+
+
+class Years:
+    """An agent for the long run that has been paired for half an hour, and its server."""
+
+    def __init__(self, runner: asyncio.Runner) -> None:
+        self.runner = runner
+        self.clock = VirtualClock()
+        self.server = MovedServer(self.clock)
+        self.events: list[str] = []
+        http = ScriptedHttp(self.clock, self.server, latency_ms=50)
+        edges = (RecordingDisplay(), MemoryStore(), CountingEntropy(), FixedSensors({}), ManualButton())
+        self.agent = LongRunAgent(
+            Config.from_tables({"oauth": {"issuer": ISSUER, "client_id": "tv"}}, "test"),
+            Client("tv"),
+            Device("d1", "Kitchen"),
+            Ports(self.clock, http, *edges, None, None),
+            lambda event, **_: self.events.append(event),
+        )
+        self.pass_by(HOUR // 2)
+        assert self.events == ["code", "paired"]
+
+    def pass_by(self, time_ms: int) -> None:
+        """Have it run for `time_ms`."""
+        self.runner.run(self.clock.drive(self.agent.run(), self.clock.now() + time_ms))
+
+    def asked(self, path: str) -> int:
+        """How often the server was asked for `path`."""
+        return int(self.server.requests.count(path))
+
+
+@pytest.fixture
+def years() -> Iterator[Years]:
+    """In one event loop from beginning to end."""
+    with asyncio.Runner() as runner:
+        yield Years(runner)
+
+
+def test_a_token_endpoint_that_has_moved_is_found_again(years: Years) -> None:
+    years.server.has_moved = True
+    years.pass_by(HOUR)
+    assert years.events[-1] == "refreshed" and years.asked(WELL_KNOWN) == 2
+
+
+def test_what_a_search_does_not_find_stays_as_it_was(years: Years) -> None:
+    years.server.has_moved, years.server.tells = True, False
+    years.pass_by(2 * HOUR)
+    assert "refreshed" not in years.events
+    # Every ten minutes at the most, and at the token endpoint as seldom as before.
+    assert 2 < years.asked(WELL_KNOWN) <= 12 and years.asked("/token") < 80
+    years.server.has_moved = False
+    years.pass_by(5 * MINUTE)
+    assert years.events[-1] == "refreshed"
+
+
+def test_a_server_that_stays_is_asked_once_a_day(years: Years) -> None:
+    years.pass_by(71 * HOUR)
+    assert years.asked(WELL_KNOWN) == 3
