@@ -305,11 +305,12 @@ class Link:
             if self._echo is not None and event.kind == MESSAGE and self._echo.heard(event.message):
                 continue
             if event.kind == MESSAGE and self._downlink is not None:
+                # First: it is acknowledged, and who waits here is cancelled by the end of the connection.
+                self._received.append(event.message)
+                self._moved.set()
                 while len(self._received) >= _MOST_RECEIVED:
                     self._moved.clear()
                     await self._moved.wait()
-                self._received.append(event.message)
-                self._moved.set()
 
     async def _hand_over(self) -> None:
         """Give what came in to the downlink, whatever becomes of the connection meanwhile."""

@@ -89,6 +89,30 @@ def test_an_answer_outlives_the_renewal_of_the_token():
     assert replies_of(rig) == [b'{"id":1}']
 
 
+def test_no_command_is_lost_where_many_wait_and_the_token_is_renewed():
+    rig, downlink = make_rig(takes_ms=10 * SECOND)
+    next_event = rig.broker.next_event
+    taken = []  # and thereby acknowledged: the broker will not send it again
+
+    async def take():
+        event = await next_event()
+        taken.append(event.message)
+        return event
+
+    async def story():
+        rig.broker.next_event = take
+        await rig.clock.sleep_until(5 * SECOND)
+        for number in range(9):
+            rig.broker.deliver(command(number))
+        await rig.clock.sleep_until(6 * SECOND)
+        rig.keeper.next()
+        rig.link.token_renewed()
+
+    rig.run(3 * MINUTE, story())
+    assert rig.link.reconnects == 1 and len(taken) >= 5
+    assert downlink.received == taken == [command(number) for number in range(len(taken))]
+
+
 def test_a_handler_that_hangs_holds_up_neither_the_samples_nor_the_link():
     rig, downlink = make_rig(takes_ms=HOUR)
 
