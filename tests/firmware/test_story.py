@@ -142,10 +142,20 @@ def test_from_power_on_to_a_thousand_samples(scene):
     with scene.board() as board:
         approve(scene, board)
         board.wait_for_console("mqtt_connected", timeout=60)
-        scene.subscriber.wait_for(lambda seen: len(scene.telemetry()) >= 1000, timeout=240)
-        assert "refreshed" in board.console
-    numbers = [sample["seq"] for sample in scene.telemetry()][:1000]
-    assert numbers == list(range(1000))
+        numbers = []
+
+        def a_thousand(seen):
+            if len(seen) < 1000:
+                return False
+            numbers[:] = [sample["seq"] for sample in scene.telemetry()]
+            return len(set(numbers)) >= 1000
+
+        scene.subscriber.wait_for(a_thousand, timeout=240)
+        said = board.console
+        assert "refreshed" in said
+    assert list(dict.fromkeys(numbers))[:1000] == list(range(1000))
+    # One is on its way at a time, and QoS 1 may repeat it where a new token ended the connection.
+    assert len(numbers) - len(set(numbers)) <= said.count("mqtt_connected")
     assert set(scene.telemetry()[0]["v"]) >= {"chip_temperature_celsius", "heap_free_bytes", "wifi_rssi_dbm"}
 
 
