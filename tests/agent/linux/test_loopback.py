@@ -337,13 +337,14 @@ def test_why_no_browser_opens(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "no desktop" in one.open(SECRET)
 
     async def no_such(one: LoopbackBrowser, uri: str) -> None:
-        assert "no-such-browser can't be started" in one.open(SECRET)
+        assert "no-such-browser" in (why := one.open(SECRET)) and "can't be started" in why
         assert "410 Gone" in await exchange(uri, get("/"))
 
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     listening(no_desktop, command="auto")
     listening(no_such, command=["no-such-browser"])
+    listening(no_such, command=["no-such-browser\0"])
 
 
 def kiosk(folder: Path) -> tuple[list[str], Path]:

@@ -1,5 +1,6 @@
 """Starting a browser: the desktop's, or a kiosk's own command."""
 
+import errno
 import os
 import shutil
 import signal
@@ -32,9 +33,12 @@ class Launched:
     def __init__(self, words: list[str]):
         quiet = subprocess.DEVNULL
         # In a session of its own: Ctrl-C at our terminal is for us, who end it in good order.
-        self._process = subprocess.Popen(
-            words, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True, close_fds=True
-        )
+        try:
+            self._process = subprocess.Popen(
+                words, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True, close_fds=True
+            )
+        except ValueError:  # a NUL, which no word of a command line can hold
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL)) from None
 
     def end(self) -> None:
         """Ask it and what it has started to end, if it still runs. Never raises."""
