@@ -14,7 +14,11 @@ def entry() -> None:
         _heed_ctrl_c()
         from .cli import main
 
-        sys.exit(main(sys.argv[1:]))
+        exit_code = main(sys.argv[1:])
+        # It is over; what Python still has to do must not change the exit code.
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+            signal.signal(number, signal.SIG_IGN)
+        sys.exit(exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
     finally:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from pairlet.linux.button import SignalButton
@@ -51,3 +52,17 @@ def test_a_button_that_is_pressed_during_the_start_ends_nothing() -> None:
         until(lambda: has_loaded(command.process.pid, "_asyncio"), "the command to import its first modules")
         send_signal(command.process.pid, signal.SIGUSR1)
         assert command.end() == 2
+
+
+def test_whoever_asks_again_and_again_gets_the_same_exit_code(tmp_path: Path) -> None:
+    options = ["--issuer", "http://127.0.0.1:9", "--client-id", "tv", "--insecure-http"]
+    with started("run", *options, "--state-dir", str(tmp_path / "state")) as agent:
+        agent.wait_for("error")
+
+        def ended() -> bool:
+            for number in (signal.SIGTERM, signal.SIGUSR1):
+                send_signal(agent.process.pid, number)
+            return agent.process.poll() is not None
+
+        until(ended, "the agent to end")
+        assert agent.end() == 0 and "Traceback" not in "".join(agent.errors)
