@@ -153,9 +153,7 @@ class FileStore:
             except OSError as error:
                 if error.errno not in _FAILED_DISK:
                     raise
-                # Nobody can save anything now. But a token that has just come has to get as far as the
-                # memory, and the folder itself can be locked as well.
-                descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+                descriptor = self._open_as_it_is(path)
         # The lock belongs to this descriptor: closing it gives it back, and so does the kernel if we die.
         try:
             await self._acquire(descriptor, path)
@@ -163,6 +161,16 @@ class FileStore:
             yield
         finally:
             os.close(descriptor)
+
+    def _open_as_it_is(self, path: str) -> int:
+        """What to lock on a disk that takes nothing: a token that has just come must get to memory at least.
+
+        The file, if it is there: somebody may hold it. Else the folder, since nobody can make one now.
+        """
+        try:
+            return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
 
     def claim(self, name: str) -> bool:
         """Take the work called `name` for this process; False if it is taken. Raises StoreError.

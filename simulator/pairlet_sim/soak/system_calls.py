@@ -51,6 +51,7 @@ class SystemCalls:
         # Descriptor: file (None: the folder), whose it is, whether it is locked.
         self._open: dict[int, tuple[File | None, object]] = {}
         self._locked: dict[int, File] = {}
+        self._folder = File()  # can be locked, too
         self._next = 3
 
     # ---- files ----
@@ -100,16 +101,20 @@ class SystemCalls:
 
     def pwrite(self, descriptor: int, data: bytes, offset: int) -> int:
         """Bytes to a place."""
-        file = self._open[descriptor][0]
-        assert file is not None
+        file = self._writable(descriptor)
         file.data = file.data[:offset] + data
         return len(data)
 
     def ftruncate(self, descriptor: int, length: int) -> None:
         """Cut a file short."""
-        file = self._open[descriptor][0]
-        assert file is not None
+        file = self._writable(descriptor)
         file.data = file.data[:length]
+
+    def _writable(self, descriptor: int) -> File:
+        file = self._open[descriptor][0]
+        if file is None:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        return file
 
     def fsync(self, descriptor: int) -> None:
         """Make a file's bytes or the folder's names safe."""
@@ -172,8 +177,7 @@ class SystemCalls:
 
     def flock(self, descriptor: int, how: int) -> None:
         """Lock an open file, or BlockingIOError."""
-        file = self._open[descriptor][0]
-        assert file is not None
+        file = self._open[descriptor][0] or self._folder
         if any(held is file and other != descriptor for other, held in self._locked.items()):
             raise BlockingIOError(errno.EAGAIN, "locked")
         self._locked[descriptor] = file

@@ -145,9 +145,10 @@ class TestFiles:
             asyncio.run(hold(store))
         assert victim.read_bytes() == b"precious"
 
+    @pytest.mark.parametrize("is_there", [True, False])
     @pytest.mark.parametrize("error", [errno.EROFS, errno.ENOSPC, errno.EDQUOT])
     def test_a_disk_that_takes_nothing_can_be_locked_all_the_same(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int, is_there: bool
     ) -> None:
         """Else a token that a person has just approved would not get as far as the memory."""
         real = os.open
@@ -158,10 +159,13 @@ class TestFiles:
             return real(path, flags, mode)
 
         store, other = FileStore(tmp_path), FileStore(tmp_path, lock_timeout_s=0)
-        monkeypatch.setattr(store_module.os, "open", failed)
+        if not is_there:
+            monkeypatch.setattr(store_module.os, "open", failed)
 
         async def play() -> None:
             async with store.lock():
+                # Whoever held it when the disk failed goes on holding it.
+                monkeypatch.setattr(store_module.os, "open", failed)
                 with pytest.raises(StoreError, match="did not let go"):
                     await hold(other)
             await hold(other)
