@@ -64,7 +64,9 @@ TABLE = {
     # Written from the RFCs, as the peers above are.
     "soak/model": _allowed("soak/model", None),
     "sim/soak": _allowed(f"sim/soak soak/model sim/command_line {_VALUES}", None),
-    "soak root": _allowed("core shell package sim/soak soak/model pairlet.linux.store", None),
+    "soak root": _allowed(
+        "core shell package sim/soak soak/model pairlet.linux.store pairlet.linux.commands_long_run", None
+    ),
     "sim/faults": _allowed("sim sim/faults sim/authserver sim/person sim/command_line", None),
     "sim/faultproxy": _allowed("sim sim/faultproxy sim/command_line", None),
     "sim/conformance": _allowed(

@@ -8,6 +8,7 @@ from pairlet.core.client import Client
 from pairlet.core.errors import PairletError
 from pairlet.device import identify
 from pairlet.drive import Patience
+from pairlet.linux.commands_long_run import LongRunAgent
 
 from .edges import Button, Clock, Display, Entropy, Sensors
 from .http_port import Http
@@ -51,7 +52,9 @@ class Process:
         store = device.new_store(FOLDER)
         config = world.config
         entropy = Entropy(world.entropy, self.loop)
-        agent = self._agent = Agent(
+        # A board reads the metadata once; on Linux they are read again in the course of the years.
+        kind = LongRunAgent if self.command == RUN and not world.era.is_board else Agent
+        agent = self._agent = kind(
             config,
             Client("tv"),
             identify(config, store, entropy, "kitchen", self._hear),
