@@ -75,6 +75,18 @@ def test_what_the_server_could_not_be_told_is_said_and_made_up_for(simulated, co
     assert json.loads(run("status", *common, "--json").stdout)["revocation_pending"] is False
 
 
+def test_whoever_pairs_is_told_that_an_un_pairing_comes_first(tmp_path):
+    with closed_port() as port:
+        issuer = f"http://127.0.0.1:{port}"
+        note = {"token": "r1", "token_type_hint": "refresh_token", "issuer": issuer, "client_id": CLIENT_ID}
+        (tmp_path / "state").mkdir(0o700)
+        (tmp_path / "state/revocation").write_text(json.dumps(note))
+        words = ["--issuer", issuer, "--client-id", CLIENT_ID, "--insecure-http"]
+        done = run("pair", *words, "--state-dir", str(tmp_path / "state"))
+    assert done.returncode == 5
+    assert done.stdout.startswith("Starting: telling the server of an un-pairing.\n")
+
+
 def test_what_was_not_granted_is_said(simulated, common):
     paired(simulated, common)
     wanted = [*common, "--scope", "telemetry admin"]

@@ -13,6 +13,7 @@ from ..agent import Agent, Ports
 from ..config import Config
 from ..core.discovery import check_issuer
 from ..core.errors import ConfigError, PairletError
+from ..core.screen import STARTING, Screen
 from ..device import DEVICE, Device, identify
 from ..drive import Patience
 from ..events import tell_error
@@ -331,6 +332,9 @@ async def pair(arguments: argparse.Namespace, output: Output) -> int:
 
     identity = listening(joined.agent)
     try:
+        if joined.agent.revocation_is_pending():
+            # Which may take a minute, and else nobody would know what they wait for.
+            joined.display.show(Screen(STARTING, message="telling the server of an un-pairing"))
         token = await joined.agent.pair(Patience(TRIES))
         if identity is not None:
             await tell_person(joined.agent, identity, token, output, Patience(TRIES))
