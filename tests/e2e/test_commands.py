@@ -82,9 +82,9 @@ def test_whoever_pairs_is_told_that_an_un_pairing_comes_first(tmp_path):
         (tmp_path / "state").mkdir(0o700)
         (tmp_path / "state/revocation").write_text(json.dumps(note))
         words = ["--issuer", issuer, "--client-id", CLIENT_ID, "--insecure-http"]
-        done = run("pair", *words, "--state-dir", str(tmp_path / "state"))
-    assert done.returncode == 5
-    assert done.stdout.startswith("Starting: telling the server of an un-pairing.\n")
+        with started("pair", *words, "--state-dir", str(tmp_path / "state")) as pairing:
+            until(lambda: pairing.errors, "a word for people")
+    assert pairing.errors[0] == "Starting: telling the server of an un-pairing.\n"
 
 
 def test_what_was_not_granted_is_said(simulated, common):
