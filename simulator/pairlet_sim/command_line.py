@@ -125,7 +125,7 @@ def run_to_end(work: Coroutine[Any, Any, int]) -> int:
 
 @contextlib.contextmanager
 def signals() -> Iterator[asyncio.Future[int]]:
-    """A future that Ctrl-C ends with 130 and SIGTERM with 0.
+    """A future that Ctrl-C, or a terminal that is closed, ends with 130 and SIGTERM with 0.
 
     In place before a command says that it is ready: whoever reads that may stop it at once.
     """
@@ -136,10 +136,13 @@ def signals() -> Iterator[asyncio.Future[int]]:
         if not stopped.done():
             stopped.set_result(exit_code)
 
-    loop.add_signal_handler(signal.SIGINT, stop, INTERRUPTED)
-    loop.add_signal_handler(signal.SIGTERM, stop, DONE)
+    ends = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: DONE}
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+        ends[signal.SIGHUP] = INTERRUPTED
+    for number, exit_code in ends.items():
+        loop.add_signal_handler(number, stop, exit_code)
     try:
         yield stopped
     finally:
-        loop.remove_signal_handler(signal.SIGINT)
-        loop.remove_signal_handler(signal.SIGTERM)
+        for number in ends:
+            loop.remove_signal_handler(number)
