@@ -225,6 +225,10 @@ def test_what_is_no_certificate_to_show(tmp_path: Path) -> None:
 
     assert "client_key_file" in words() and "client_certificate_file" in words("", client_key_file=key)
     assert "is not that of the client certificate" in words(client_key_file=other)
+    kinds = {"ec": ec.generate_private_key(ec.SECP256R1()), "rsa": rsa.generate_private_key(65537, 2048)}
+    for kind, found in kinds.items():
+        (tmp_path / kind).write_bytes(pem(found))
+        assert "is not that of the client certificate" in words(client_key_file=str(tmp_path / kind))
     assert "encrypted" in words(client_key_file=str(locked))
     assert "PEM form" in words(str(empty), client_key_file=key)
     assert "PEM form" in words(client_key_file=str(empty))

@@ -32,6 +32,9 @@ def test_from_a_file(tmp_path: Path) -> None:
     file.write_text(f" {SECRET}\n")
     secret = client_secret(str(file), "", "", {})
     assert secret is not None and secret.reveal() == SECRET and SECRET not in repr(secret)
+    file.write_text(SECRET + "\n", encoding="utf-8-sig")  # as some editors do
+    secret = client_secret(str(file), "", "", {})
+    assert secret is not None and secret.reveal() == SECRET
     file.write_text("\n")
     assert "empty" in refused(str(file), "", "", {})
     file.write_bytes(b"\xff\xfe")

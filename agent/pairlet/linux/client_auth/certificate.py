@@ -85,6 +85,7 @@ def _refuse_password() -> str:
 
 
 def _explain(error: ssl.SSLError, certificate: Path, key: Path) -> str:
-    if error.reason == "KEY_VALUES_MISMATCH":
+    # The latter is what OpenSSL says of a key of another kind, which it has put where no certificate is.
+    if error.reason in ("KEY_VALUES_MISMATCH", "NO_CERTIFICATE_ASSIGNED"):
         return f"the key in {key} is not that of the client certificate {certificate}"
     return f"{certificate} and {key} hold no certificate and private key in PEM form"

@@ -50,7 +50,8 @@ def read_secret(source: Source, environ: Mapping[str, str]) -> Secret | None:
         return _from_variable(source, environ)
     path = place(source, environ)
     try:
-        text = path.read_text(encoding="utf-8").strip()
+        # Some editors begin a file with a byte order mark, which nobody sees and no secret has.
+        text = path.read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise ConfigError(
