@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import warnings
 from typing import Any
 
 import pytest
@@ -96,6 +97,16 @@ def test_only_a_server_s_own_signature_counts() -> None:
     for jwks in ({}, {"keys": 5}, {"keys": [5, {"kty": "EC"}, {"kty": "oct", "k": "x", "kid": "k1"}]}):
         with pytest.raises(ProtocolError, match="none of the server's"):
             person_in(Secret(id_token()), jwks, EXPECTED)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_signature_that_can_be_forged_does_not_count() -> None:
+    """RFC 7518 section 3.3: a key has 2048 bits or more. Nor is a library's own warning seen."""
+    with warnings.catch_warnings(action="ignore"):
+        short = jwk.RSAKey.generate_key(1024, parameters={"kid": "s"})
+        text = id_token(short, "RS256", "s")
+    with pytest.raises(ProtocolError, match="none of the server's keys"):
+        person_in(Secret(text), {"keys": [short.as_dict(private=False)]}, EXPECTED)
 
 
 def test_it_is_the_answer_to_this_sign_in() -> None:

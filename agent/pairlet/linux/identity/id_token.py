@@ -15,6 +15,8 @@ _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "E
 # For clocks that disagree.
 _LEEWAY_S = 120
 _LONGEST = 16384
+# RFC 7518 sections 3.3 and 3.5: RSA keys must be of that size.
+_RSA_BITS = 2048
 # How much of SHAKE256 signatures with Ed448 are made with.
 _ED448_BYTES = 114
 # Nothing but the signature: the claims are looked at below, by this device's own idea of time.
@@ -75,6 +77,8 @@ def _verified(text: str, jwks: dict[str, object]) -> _Verified:
     for members in _candidates(jwks, header.get("kid")):
         try:
             key = jwt.PyJWK.from_dict(members, algorithm)
+            if algorithm[:2] in ("RS", "PS") and key.key.key_size < _RSA_BITS:
+                continue
             claims = dict(jwt.decode(text, key, [algorithm], options=_UNCHECKED))
             return _Verified(claims, _hash_of(algorithm, members.get("crv")))
         except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
