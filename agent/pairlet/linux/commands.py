@@ -67,11 +67,16 @@ def configuration(arguments: argparse.Namespace, file: Path | None) -> Config:
         if not mark:
             raise ConfigError(f"--set {setting}: there is no '='", "Write --set TABLE.KEY=VALUE.")
         config = config.with_text(name.strip(), value.strip(), "--set")
-    if config.text("oauth.provider"):
-        from .commands_provider import with_provider  # late: most have a server without quirks
+    return in_force(config)
 
-        config = with_provider(config)
-    return config
+
+def in_force(config: Config) -> Config:
+    """`config` over what the provider's profile presets, where it names one. Raises ConfigError."""
+    if not config.text("oauth.provider"):
+        return config
+    from .commands_provider import with_provider  # late: most have a server without quirks
+
+    return with_provider(config)
 
 
 def _configured(arguments: argparse.Namespace) -> tuple[Config, Path | None]:

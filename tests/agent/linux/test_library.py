@@ -192,6 +192,25 @@ def test_what_can_t_be_used_is_said_at_once(tmp_path: Path) -> None:
 # ---- the token -------------------------------------------------------------------------------
 
 
+def test_a_provider_s_profile_counts_as_for_the_commands(
+    server: RunningServer, folder: Path, device: Device, tmp_path: Path
+) -> None:
+    (tmp_path / "acme.toml").write_text(f'name = "Acme"\n[oauth]\nissuer = "{server.issuer}"\n')
+    oauth = '[oauth]\nprovider = "acme.toml"\nclient_id = "tv"\ninsecure_http = true\n'
+    (tmp_path / "pairlet.toml").write_text(f'{oauth}[store]\ndir = "{folder}"\n')
+    assert text(Device(tmp_path / "pairlet.toml").token()) == text(device.token())
+    given = {"provider": str(tmp_path / "acme.toml"), "client_id": "tv", "insecure_http": True}
+    assert text(Device({"oauth": given, "store": {"dir": str(folder)}}).token()) == text(device.token())
+    with pytest.raises(ConfigError, match="gitbuh"):
+        Device({"oauth": {"provider": "gitbuh", "client_id": "tv"}, "store": {"dir": str(folder)}})
+
+
+@pytest.mark.parametrize("given", [None, "tv", ["client_id"], 5])
+def test_a_table_that_is_none_is_refused(given: Any) -> None:
+    with pytest.raises(ConfigError, match="oauth"):
+        Device({"oauth": given})
+
+
 def test_a_good_token_costs_no_exchange_and_one_about_to_end_is_renewed_first(
     server: RunningServer, folder: Path, device: Device
 ) -> None:

@@ -19,7 +19,7 @@ from ...core.screen import Screen as Shown
 from ...core.secret import Secret
 from ...drive import Patience
 from ...lending import Lending, name_of
-from ..commands import TRIES, Joined, configuration_file, read_configuration
+from ..commands import TRIES, Joined, configuration_file, in_force, read_configuration
 from ..display import NoDisplay
 from ..output import Output
 from .screen import Screen
@@ -216,9 +216,12 @@ class _NoButton:
 
 def _configured(config: Any) -> tuple[Config, Path | None]:
     if isinstance(config, Mapping):
-        return Config.from_tables({table: dict(keys) for table, keys in config.items()}, "the program"), None
+        tables = {
+            str(table): dict(keys) if isinstance(keys, Mapping) else keys for table, keys in config.items()
+        }
+        return in_force(Config.from_tables(tables, "the program")), None
     file = configuration_file(None if config is None else os.fspath(config))
-    return (read_configuration(file) if file else Config({})), file
+    return in_force(read_configuration(file) if file else Config({})), file
 
 
 def _log_errors(event: str, **fields: object) -> None:
