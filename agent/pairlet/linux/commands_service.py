@@ -3,7 +3,7 @@
 import argparse
 
 from ..core.errors import EXIT_DONE, ConfigError
-from .commands import configuration_file, read_configuration
+from .commands import configuration_file, in_force, read_configuration
 from .commands_client import certificate_of, client_of
 from .commands_telemetry import check_telemetry
 from .health.place import parse
@@ -48,7 +48,7 @@ def _unit(arguments: argparse.Namespace) -> Unit:
             "there is no configuration for the service",
             "Write /etc/pairlet/pairlet.toml, or name one: --config.",
         )
-    config = read_configuration(file)
+    config = in_force(read_configuration(file))
     if not config.text("oauth.client_id"):
         raise ConfigError(f"{file} has no client_id", "Set oauth.client_id there.")
     if config.text("oauth.client_secret_file") or config.text("oauth.client_key_file"):

@@ -335,6 +335,8 @@ def test_a_dry_run_prints_the_unit_and_does_nothing(config: Path, tmp_path: Path
     ("text", "said"),
     [
         ('[oauth]\nissuer = "https://a.example"\n', "no client_id"),
+        ('[oauth]\nprovider = "gitbuh"\nclient_id = "x"\n', "no provider 'gitbuh'"),
+        ('[oauth]\nprovider = "entra"\nclient_id = "x"\n', "needs oauth.scope"),
         ('[oauth]\nclient_id = "x"\nclient_secret_file = "gone"\n', "client secret"),
         ('[oauth]\nclient_id = "x"\n[mqtt]\nurl = "http://x"\n', "mqtt.url must begin with mqtts://"),
         (
@@ -354,6 +356,13 @@ def test_a_configuration_that_would_not_run_is_not_installed(config: Path, text:
     assert (
         done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr and done.stdout == ""
     )
+
+
+def test_a_device_that_registers_itself_needs_no_client_id(config: Path, tmp_path: Path) -> None:
+    values = '{ region = "eu-central-1", start_url = "https://x.awsapps.com/start" }'
+    config.write_text(f'[oauth]\nprovider = "aws"\nprovider_values = {values}\n')
+    done = pairlet("install", "--dry-run", "--user", "--config", str(config), HOME=str(tmp_path))
+    assert done.returncode == 0 and done.stdout.startswith(MARK), done.stderr
 
 
 def test_without_a_configuration_there_is_nothing_to_install(
