@@ -160,7 +160,7 @@ def test_silence_instead_of_a_connack() -> None:
     async def story() -> None:
         async with FakeBroker(silent) as broker:
             with pytest.raises(TransportError, match="did not answer in time"):
-                await client(broker.port, timeout_s=0.2).connect(CREDENTIALS, None)
+                await client(broker.port, timeout_s=1.0).connect(CREDENTIALS, None)
 
     play(story)
 
@@ -372,7 +372,7 @@ def test_subscribe_without_an_answer_is_a_time_out() -> None:
 
     async def story() -> None:
         async with FakeBroker(deaf) as broker:
-            mqtt = client(broker.port, timeout_s=0.2)
+            mqtt = client(broker.port, timeout_s=1.0)
             await mqtt.connect(CREDENTIALS, None)
             with pytest.raises(TransportError, match="SUBSCRIBE in time"):
                 await mqtt.subscribe("cmd", 1)

@@ -194,7 +194,7 @@ def test_a_request_may_come_byte_by_byte_and_a_second_one_is_not_read() -> None:
 
 
 def test_whoever_is_slow_is_left_alone_and_costs_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pairlet.linux.health.serving._LONGEST_S", 0.2)
+    monkeypatch.setattr("pairlet.linux.health.serving._LONGEST_S", 0.5)
 
     async def talk() -> None:
         async with serving() as (port, server):

@@ -169,7 +169,7 @@ def test_who_says_too_much_is_hung_up_on() -> None:
 
 
 def test_many_who_say_nothing_keep_nobody_out_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loopback, "_HEAD_S", 0.2)
+    monkeypatch.setattr(loopback, "_HEAD_S", 0.5)
 
     async def story(one: LoopbackBrowser, uri: str) -> None:
         host, port, _ = place(uri)

@@ -131,7 +131,7 @@ def test_a_suspended_broker_does_not_answer_connect(tmp_path: Path) -> None:
     with Mosquitto(tmp_path) as broker:
         broker.suspend()
         with pytest.raises(TransportError, match="did not answer CONNECT"):
-            asyncio.run(client(broker.port, connect_timeout_s=0.3).connect(CREDENTIALS, None))
+            asyncio.run(client(broker.port, connect_timeout_s=1.0).connect(CREDENTIALS, None))
 
 
 @pytest.mark.parametrize("publishing", [False, True])

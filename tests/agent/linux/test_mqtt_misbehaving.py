@@ -49,7 +49,7 @@ def test_no_connack_is_a_time_out_and_drops_the_will(version: str) -> None:
 
         async with FakeBroker(hangs) as broker:
             with pytest.raises(TransportError, match="did not answer CONNECT"):
-                await client(broker.port, version, connect_timeout_s=0.3).connect(CREDENTIALS, SAMPLE)
+                await client(broker.port, version, connect_timeout_s=1.0).connect(CREDENTIALS, SAMPLE)
             while not rest:
                 await asyncio.sleep(0)
         assert [each.type for each in rest] == [DISCONNECT]
@@ -220,7 +220,7 @@ def test_a_subscription_that_is_never_answered() -> None:
 
     async def run() -> None:
         async with FakeBroker(ignores) as broker:
-            mqtt = client(broker.port, connect_timeout_s=0.3)
+            mqtt = client(broker.port, connect_timeout_s=1.0)
             await mqtt.connect(CREDENTIALS, None)
             with pytest.raises(TransportError, match="SUBSCRIBE"):
                 await mqtt.subscribe("cmd/+", 1)
