@@ -479,7 +479,7 @@ class TestLimits:
             exchange(http, post(server.url("/")))
         assert str(caught.value).isprintable()
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
     @given(
         head=st.sampled_from(
             [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\n"]

@@ -505,7 +505,7 @@ TEXTS = st.one_of(
     st.text(max_size=5).map(lambda text: "https://" + text),
     st.text(max_size=5).map(lambda text: "mqtts://" + text),
 )
-FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def expected(question: str, text: str, scene: Scene) -> set[str]:
