@@ -151,8 +151,10 @@ class FileStore:
             try:
                 descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
             except OSError as error:
-                if error.errno not in _FAILED_DISK:
+                if error.errno not in _FAILED_DISK or not self._claims:
                     raise
+                # Who pairs has a token that must get as far as the memory, though nobody can save it now. No
+                # refresh may leave then, so that it gets no lock.
                 descriptor = self._open_as_it_is(path)
         # The lock belongs to this descriptor: closing it gives it back, and so does the kernel if we die.
         try:
@@ -163,7 +165,7 @@ class FileStore:
             os.close(descriptor)
 
     def _open_as_it_is(self, path: str) -> int:
-        """What to lock on a disk that takes nothing: a token that has just come must get to memory at least.
+        """What to lock on a disk that takes nothing.
 
         The file, if it is there: somebody may hold it. Else the folder, since nobody can make one now.
         """

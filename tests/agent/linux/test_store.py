@@ -147,10 +147,11 @@ class TestFiles:
 
     @pytest.mark.parametrize("is_there", [True, False])
     @pytest.mark.parametrize("error", [errno.EROFS, errno.ENOSPC, errno.EDQUOT])
-    def test_a_disk_that_takes_nothing_can_be_locked_all_the_same(
+    def test_whoever_pairs_can_lock_a_disk_that_takes_nothing(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int, is_there: bool
     ) -> None:
-        """Else a token that a person has just approved would not get as far as the memory."""
+        """Else a token that a person has just approved would not get as far as the memory. Without a code on
+        the screen there is no lock: no refresh may leave whose answer could not be saved."""
         real = os.open
 
         def failed(path: str, flags: int, mode: int = 0o777) -> int:
@@ -159,6 +160,7 @@ class TestFiles:
             return real(path, flags, mode)
 
         store, other = FileStore(tmp_path), FileStore(tmp_path, lock_timeout_s=0)
+        assert store.claim("pairing") and other.claim("other")
         if not is_there:
             monkeypatch.setattr(store_module.os, "open", failed)
 
@@ -169,6 +171,9 @@ class TestFiles:
                 with pytest.raises(StoreError, match="did not let go"):
                     await hold(other)
             await hold(other)
+            other.release("other")
+            with pytest.raises(StoreError, match=os.strerror(error)):
+                await hold(other)
 
         asyncio.run(play())
 
