@@ -251,8 +251,8 @@ class Joined:
         handlers = handlers_for(config, file) if mqtt is not None else None
         browser = _browser(config) if shown else None
         kind = Agent
-        if at_work:
-            from .commands_long_run import LongRunAgent as kind  # a command ends before its server moves
+        if at_work or configured:  # a command ends before its server moves, and a program of others may not
+            from .commands_long_run import LongRunAgent as kind
         self.agent = kind(config, client, device, ports, emit, handlers, browser)
         if self.standing is not None:
             self.standing.watch(self.agent)

@@ -30,8 +30,11 @@ class LongRunAgent(Agent):
         """As Agent.refresh; in trouble it goes on where the endpoints are by now."""
 
         def told(error: PairletError | None, pause_ms: int = 0) -> None:
+            wanted = error is not None and _LEAST_MS <= pause_ms <= _MOST_MS and self._age_ms() >= _AGAIN_MS
+            if wanted:
+                self._searched_at -= _DAY_MS  # by the next refresh, if `trouble` has no patience for it
             trouble(error, pause_ms)
-            if error is not None and _LEAST_MS <= pause_ms <= _MOST_MS and self._age_ms() >= _AGAIN_MS:
+            if wanted:
                 raise _SearchError
 
         while True:
@@ -40,7 +43,7 @@ class LongRunAgent(Agent):
                 await self.keeper.refresh(metadata, self.client, self.ports.http, told)
                 return
             except _SearchError:
-                await self._look_anew(metadata)
+                pass
 
     async def find(self, trouble: "Trouble") -> "ServerMetadata":
         """As Agent.find, for a day."""

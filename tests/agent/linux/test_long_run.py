@@ -8,8 +8,10 @@ import pytest
 from pairlet.agent import Ports
 from pairlet.config import Config
 from pairlet.core.client import Client
+from pairlet.core.errors import PairletError
 from pairlet.core.http import Request, Response
 from pairlet.device import Device
+from pairlet.drive import Patience
 from pairlet.linux.commands_long_run import LongRunAgent
 from portable.fakes import (
     CountingEntropy,
@@ -92,6 +94,20 @@ def test_a_token_endpoint_that_has_moved_is_found_again(years: Years) -> None:
     years.server.has_moved = True
     years.pass_by(HOUR)
     assert years.events[-1] == "refreshed" and years.asked(WELL_KNOWN) == 2
+
+
+def test_whoever_asks_for_a_token_now_and_then_finds_it_as_well(years: Years) -> None:
+    """As a program does with the library, and with a command's patience."""
+    years.server.has_moved = True
+    years.clock.time += HOUR
+    refused = 0
+    while "refreshed" not in years.events and refused < 40:
+        try:
+            years.runner.run(years.clock.drive(years.agent.usable_token(Patience(3))))
+        except PairletError:
+            refused += 1
+            years.clock.time += MINUTE
+    assert 0 < refused < 20 and years.asked(WELL_KNOWN) == 2
 
 
 def test_what_a_search_does_not_find_stays_as_it_was(years: Years) -> None:
