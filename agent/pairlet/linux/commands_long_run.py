@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 _DAY_MS = 86_400_000
 # So long is the pause of a refresh that has failed for some minutes; longer only if the server asked for it.
 _LEAST_MS, _MOST_MS = 60_000, 150_000
-_AGAIN_MS = 600_000
+# Also what a Retry-After of the metadata may ask for: nobody is held to more.
+_AGAIN_MS = 3_600_000
 
 
 class _SearchError(Exception):
@@ -21,7 +22,7 @@ class _SearchError(Exception):
 
 
 class LongRunAgent(Agent):
-    """Searches for the server's metadata once a day, and every ten minutes while a refresh fails. What a
+    """Searches for the server's metadata once a day, and once an hour while a refresh fails. What a
     search does not find stays as it was."""
 
     _searched_at = 0
@@ -62,11 +63,12 @@ class LongRunAgent(Agent):
         from ..discovery import find_metadata  # as in Agent.find
 
         ports = self.ports
-        self._searched_at = ports.clock.now()
         try:
             found = await find_metadata(self.config, ports.http, ports.clock, ports.entropy, Patience(1))
         except PairletError:
             return  # the request that follows tells of it
+        finally:
+            self._searched_at = ports.clock.now()
         if vars(found) != vars(known):
             self._metadata = found
             # They would go on asking at the old address.

@@ -114,8 +114,8 @@ def test_what_a_search_does_not_find_stays_as_it_was(years: Years) -> None:
     years.server.has_moved, years.server.tells = True, False
     years.pass_by(2 * HOUR)
     assert "refreshed" not in years.events
-    # Every ten minutes at the most, and at the token endpoint as seldom as before.
-    assert 2 < years.asked(WELL_KNOWN) <= 12 and years.asked("/token") < 80
+    # Once an hour at the most, and at the token endpoint as seldom as before.
+    assert 2 <= years.asked(WELL_KNOWN) <= 3 and years.asked("/token") < 80
     years.server.has_moved = False
     years.pass_by(5 * MINUTE)
     assert years.events[-1] == "refreshed"
