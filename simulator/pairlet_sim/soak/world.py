@@ -344,7 +344,7 @@ class World:
 
     def disk_failed(self) -> None:
         """The disk refuses something."""
-        self.tokens.disk_refuses = True
+        self.tokens.disk_fails()
         self.device.broke_at.append(self.schedule.now)
         self.writes.disk_fails()
         self.outbox.disk_fails()

@@ -158,6 +158,8 @@ class TokenWitness:
         self._under_way: list[Exchange] = []
         self._tries: dict[object, Tries] = {}
         self._once_settled: set[str] = set()
+        # What came while the disk took nothing: its process uses it, whatever another one saves by now.
+        self._memory_only: set[str] = set()
         self._excuses: dict[object, int] = {}
         self._early: list[float] = []
         self._counted: set[object] = set()
@@ -180,6 +182,11 @@ class TokenWitness:
     def broke(self) -> None:
         """Power or process broke off: a refresh may have been noted on disk that never left."""
         self._unanswered = True
+
+    def disk_fails(self) -> None:
+        """The disk takes nothing, so that what has just come counts all the same."""
+        self.disk_refuses = True
+        self._memory_only.add(self._arrived)
 
     def excused(self, process: "Process") -> None:
         """The broker has refused the token: there is a reason to ask for another."""
@@ -210,6 +217,8 @@ class TokenWitness:
         if access != self._access:
             self._access, self._unanswered = access, False
             self._tries.clear()  # whichever process it was that fared better
+        # Whose it was that a power cut has left there, nobody can say.
+        self._dated = (False, "")
         if world.device.processes:
             clock = world.device.processes[-1].clock
             self._dated = clock.is_right(), clock.boot_id()
@@ -240,7 +249,7 @@ class TokenWitness:
 
     def uses(self, text: str) -> None:
         """The device shows an access token to somebody; another process may have a newer one by now."""
-        excused = self.disk_refuses or text in self._once_settled
+        excused = self.disk_refuses or text in self._once_settled or text in self._memory_only
         self._world.judge(saves_a_token_before_it_is_used, text, self.settled, excused)
 
     def sent(self, exchange: Exchange) -> None:
