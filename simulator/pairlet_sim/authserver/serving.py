@@ -1,7 +1,6 @@
 """Uvicorn inside the event loop that is already running, for tests, demos and the command line."""
 
 import asyncio
-import contextlib
 import errno
 import socket
 import ssl
@@ -141,8 +140,21 @@ async def serve(
         yield running
     finally:
         server.should_exit = True
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await _ended(task)
+
+
+async def _ended(task: "asyncio.Task[None]") -> None:
+    """Until `task` has ended by itself, also for who is cancelled meanwhile. Raises its errors."""
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError
+    if not task.cancelled():
+        task.result()
 
 
 def _configure(

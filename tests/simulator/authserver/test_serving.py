@@ -117,6 +117,27 @@ def test_it_stops_while_a_client_is_connected_and_silent():
     asyncio.run(asyncio.wait_for(main(), 60))
 
 
+@pytest.mark.parametrize("steps", range(3))
+def test_who_is_cancelled_while_it_stops_is_cancelled_and_it_stops(steps):
+    async def main():
+        listener, stopping = listening_socket(), asyncio.Event()
+
+        async def serves():
+            async with serve(APP, sock=listener):
+                stopping.set()
+
+        task = asyncio.create_task(serves())
+        await stopping.wait()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task})
+        assert task.cancelled() and listener.fileno() == -1
+        assert len(asyncio.all_tasks()) == 1
+
+    asyncio.run(main())
+
+
 def test_an_error_inside_the_block_comes_out():
     async def main():
         with pytest.raises(KeyError):
