@@ -63,6 +63,28 @@ def test_a_signal_at_the_edges_is_no_crash(tmp_path, moment, number, exit_code, 
     assert re.fullmatch(said, ended.stdout)
 
 
+EARLY_PRESS = """
+import os, signal, sys
+def hook(frame, event, argument):
+    if event == "call" and "pairlet.linux.commands" in sys.modules:
+        sys.setprofile(None)
+        os.kill(os.getpid(), signal.SIGUSR1)
+sys.setprofile(hook)
+"""
+
+
+def test_a_button_that_is_pressed_before_anybody_waits_for_it_ends_nothing(tmp_path) -> None:
+    words = ["pair", "--issuer", "https://127.0.0.1:1", "--client-id", "x", "--state-dir", str(tmp_path)]
+    ended = subprocess.run(
+        [sys.executable, "-c", EARLY_PRESS + STATUS, *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment(),
+    )
+    assert ended.returncode == 5 and "refused" in ended.stderr
+
+
 EXEC = """
 import os, signal, sys
 from types import SimpleNamespace
