@@ -65,7 +65,8 @@ def test_what_people_read_and_what_the_logs_keep(tmp_path, capsys):
     assert err.count("left)\n") == 3
     assert (logs / "ordinary/1-pair.stdout").read_text().startswith("Open http")
     kinds = [json.loads(line)["kind"] for line in (logs / "ordinary/journal.jsonl").read_text().splitlines()]
-    assert kinds == ["device_authorization", "poll", "poll"]
+    # A person who takes longer, as on a busy machine, is waited for by more of them.
+    assert kinds[:3] == ["device_authorization", "poll", "poll"] and set(kinds[3:]) <= {"poll"}
     assert not (logs / "tls_expired").exists()
 
 

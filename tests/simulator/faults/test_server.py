@@ -150,9 +150,12 @@ def test_tokens(faults, name, member, value):
 def test_members_twice(faults):
     assert faults.client("code_member_twice").post("/device_authorization").text.count('"device_code"') == 2
     client = faults.client("token_member_twice")
-    codes = client.ask()
-    client.poll(codes)
-    assert client.poll(codes).text.count('"access_token"') == 2
+    twice = "authorization_pending"
+    while "authorization_pending" in twice:  # as long as the person, on a busy machine, comes too late for it
+        codes = client.ask()
+        client.poll(codes)
+        twice = client.poll(codes).text
+    assert twice.count('"access_token"') == 2
     # The server never issued that one, so the next poll still gets the tokens.
     assert client.settle(codes).json()["refresh_token"]
 
