@@ -373,11 +373,18 @@ def test_many_who_wait_are_bounded_and_a_half_closed_connection_is_answered(tmp_
             assert connection.recv(65536).endswith(b"acc3ss\n")
 
 
-def test_a_program_with_many_threads_gets_a_token_in_each(tmp_path: Path) -> None:
+def test_a_program_with_many_threads_gets_a_token_in_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pairlet.linux.health.serving._LONGEST_S", 1.5)
     lender = BusyLender()
     with served(lender, tmp_path / "token") as path, ThreadPoolExecutor(20) as pool:
         asked = [pool.submit(ask, path) for _ in range(20)]
         until(lambda: len(lender.refused) == 8, "eight of them to be served")
+        with socket.socket(socket.AF_UNIX) as silent:
+            silent.connect(path)
+            until(lambda: is_over(silent), "whoever asks for nothing to be hung up on")
+        assert not any(each.done() for each in asked)
         lender.release()
         assert [each.result().token.access_token.reveal() for each in asked] == 20 * ["acc3ss"]
 

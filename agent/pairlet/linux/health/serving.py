@@ -126,6 +126,16 @@ class _Connection(asyncio.Protocol):
         self._transport = transport
         if not self._server.takes(self):
             transport.abort()
+        elif not self._has_begun:
+            self._timer = asyncio.get_running_loop().call_later(_LONGEST_S, self._end_if_silent)
+
+    def _end_if_silent(self) -> None:
+        """Only who has asked may wait on for an answer."""
+        if not self._has_asked():
+            self.abort()
+
+    def _has_asked(self) -> bool:
+        return b"\r\n\r\n" in self._received
 
     def begin(self) -> None:
         """It is its turn, with what it has said so far."""
@@ -170,7 +180,7 @@ class _Connection(asyncio.Protocol):
         # Whoever has said all may still be listening; whoever has hung up is not.
         assert self._transport is not None
         connection = self._transport.get_extra_info("socket")
-        waits = self._answering is not None or (not self._has_begun and b"\r\n\r\n" in self._received)
+        waits = self._answering is not None or (not self._has_begun and self._has_asked())
         return waits and not _has_hung_up(connection)
 
     def _answer(self, status: int, method: str = "GET", target: str = "") -> None:
