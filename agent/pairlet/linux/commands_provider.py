@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from ..config import SETTINGS, Config
 from ..registering import RegisteringHttp
 from ..translating import TranslatedHttp
+from .commands import PATHS
 from .providers.applying import over, presets
 
 if TYPE_CHECKING:
@@ -19,8 +20,11 @@ def with_provider(config: Config) -> Config:
     tables, profile = presets(oauth, Path(), "the configuration", SETTINGS)
     if profile is None:
         return config
-    preset = Config.from_tables(dict(tables), str(profile.path))
-    return Config(over(preset.given, given, "oauth."))
+    preset = dict(Config.from_tables(dict(tables), str(profile.path)).given)
+    for name in PATHS:
+        if preset.get(name):
+            preset[name] = str(profile.path.parent / Path(str(preset[name])).expanduser())
+    return Config(over(preset, given, "oauth."))
 
 
 def found_beside(value: str, folder: Path) -> str:

@@ -203,6 +203,19 @@ def test_a_path_starts_from_where_the_configuration_is(own, tmp_path: Path) -> N
     assert presets(given, tmp_path, "x")[1].name == "Acme"  # type: ignore[union-attr]
 
 
+def test_files_that_a_profile_names_are_beside_it(own, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    profile = own(
+        'name = "A"\n[oauth]\nissuer = "https://a.example"\nca_file = "ca.pem"\nclient_key_file = "/k"\n'
+    )
+    config = configured(provider=profile, client_id="tv")
+    assert (config.text("oauth.ca_file"), config.text("oauth.client_key_file")) == (
+        f"{tmp_path}/ca.pem",
+        "/k",
+    )
+    config = configured(provider=profile, client_id="tv", ca_file="mine.pem")
+    assert config.text("oauth.ca_file") == "mine.pem"
+
+
 def test_values_can_be_given_on_the_command_line() -> None:
     config = Config({}).with_text("oauth.provider", "entra", "line")
     config = config.with_text("oauth.provider_values", "tenant=contoso, server=https://x.example", "line")
