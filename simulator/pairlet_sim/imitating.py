@@ -72,11 +72,12 @@ class Likeness:
         found: dict[str, Any] = {"provider": named}
         if values:
             found["provider_values"] = values
-        if "issuer" in needs:
+        meant, endpoints = self.profile.presets(values, "")["oauth"], self._endpoints(settings)
+        is_found = not {"device_authorization_endpoint", "token_endpoint"} <= set(endpoints)
+        if is_found or "issuer" in meant or "issuer" in needs:
             found["issuer"] = settings.issuer
-        meant = self.profile.presets(values, "")["oauth"]
-        found |= {name: there for name, there in self._endpoints(settings).items() if meant[name] != there}
-        if "client_id" in needs:
+        found |= {name: there for name, there in endpoints.items() if meant[name] != there}
+        if "client_id" not in meant:
             found["client_id"] = next(iter(settings.clients)).client_id
         if "audience" in needs:
             found["audience"] = settings.audience

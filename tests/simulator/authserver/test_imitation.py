@@ -146,6 +146,15 @@ def test_a_profile_of_one_s_own_is_imitated(tmp_path: Any) -> None:
     )
 
 
+@pytest.mark.parametrize("oauth", ["", '[oauth]\nissuer = "https://acme.example"\n'])
+def test_what_a_short_profile_leaves_out_is_named_too(tmp_path: Any, oauth: str) -> None:
+    path = tmp_path / "acme.toml"
+    path.write_text(f'name = "Acme"\n{oauth}')
+    settings = Settings(ISSUER, clients=[Client("tv")])
+    named = Likeness(str(path)).settings(settings, "acme.toml")
+    assert named == {"provider": "acme.toml", "issuer": ISSUER, "client_id": "tv"}
+
+
 def test_the_address_in_the_qr_code_leads_to_the_page() -> None:
     """Trakt's is made up by the device: {verification_uri}/{user_code}."""
     ask, server = likeness("trakt")
