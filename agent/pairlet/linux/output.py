@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 from ..core.errors import PairletError
+from ..core.text import is_clean
 
 # What the agent tells for its log alone; the others are a contract with whoever reads --json.
 _FOR_LOGS = ("waiting", "announced")
@@ -54,14 +55,23 @@ class Output:
             self._stdout = None
 
     def say(self, text: str) -> None:
-        """Print a line for people on stderr."""
-        if self._stderr is not None and not _write(self._stderr, text):
+        """Print a line for people on stderr. What a file says in it can't steer their terminal."""
+        if self._stderr is not None and not _write(self._stderr, _shown(text)):
             self._stderr = None
 
     def error(self, error: PairletError) -> None:
         """Say what happened and what to do."""
         self.say(f"pairlet: {error}")
         self.say(error.advice)
+
+
+def _shown(text: str) -> str:
+    if is_clean(text):
+        return text
+    pieces = [
+        each if is_clean(each) or each == "\n" else each.encode("unicode_escape").decode() for each in text
+    ]
+    return "".join(pieces)
 
 
 def _write(stream: TextIO, text: str) -> bool:

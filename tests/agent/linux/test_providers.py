@@ -1,5 +1,6 @@
 """Profiles of providers: those that come along, one's own, and what is wrong with them."""
 
+import io
 import json
 import re
 import tomllib
@@ -9,7 +10,9 @@ import pytest
 from pairlet.config import Config
 from pairlet.core.dialect import _KEYS
 from pairlet.core.errors import ConfigError
+from pairlet.core.text import is_clean
 from pairlet.linux.commands_provider import found_beside, with_provider
+from pairlet.linux.output import Output
 from pairlet.linux.providers import names, read
 from pairlet.linux.providers.applying import presets
 from pairlet.linux.providers.reading import _MEMBERS
@@ -188,6 +191,15 @@ def test_what_is_missing_is_named_with_what_to_put_there(own) -> None:  # type: 
 def test_a_profile_that_can_not_be_used_is_refused_by_name(own, text: str, word: str) -> None:  # type: ignore[no-untyped-def]
     words = refused(provider=own(text), client_id="tv")
     assert word in words and "acme.toml" in words
+
+
+def test_a_profile_from_elsewhere_steers_no_terminal(own) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ConfigError) as caught:
+        configured(provider=own('name = "\\u001b[2JA"\n[needs]\nscope = "\\u009b31m, or\\u202e"\n'))
+    said = io.StringIO()
+    Output(False, io.StringIO(), said).error(caught.value)
+    assert r"\x1b[2JA needs oauth.scope" in said.getvalue() and r"\x9b31m, or\u202e" in said.getvalue()
+    assert is_clean(said.getvalue().replace("\n", ""))
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
