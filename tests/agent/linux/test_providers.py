@@ -182,6 +182,8 @@ def test_what_is_missing_is_named_with_what_to_put_there(own) -> None:  # type: 
         ('name = "A"\ndialect = { refresh_statuses = { 4000 = "x" } }', "'4000'"),
         ('name = "A"\nimitation = { code = 5 }', "imitation"),
         ('name = "A"\nimitation = { code = { adds = [] } }', "imitation"),
+        ('name = "A"\nimitation = { code = { adds = { ends = 2026-01-01 } } }', "imitation"),
+        ('name = "A"\nimitation = { token = { leaves_out = [5] } }', "imitation"),
         ('name = "A"\noauth = { tokn_endpoint = "https://a" }', "token_endpoint"),
         ('name = "A"\noauth = { token_endpoint = 5 }', "token_endpoint"),
         ('name = "A"\npairing = { announce = "no" }', "announce"),

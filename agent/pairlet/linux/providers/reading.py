@@ -1,5 +1,6 @@
 """Reading a profile's file, and saying of each member what is wrong with it."""
 
+import json
 import re
 import tomllib
 from collections.abc import Callable
@@ -96,9 +97,20 @@ def _is_imitation(value: object) -> bool:
         isinstance(answer, dict)
         and set(answer) <= {"leaves_out", "adds"}
         and isinstance(answer.get("leaves_out", []), list)
+        and all(isinstance(name, str) for name in answer.get("leaves_out", []))
         and isinstance(answer.get("adds", {}), dict)
+        and _is_json(answer.get("adds", {}))
         for answer in value.values()
     )
+
+
+def _is_json(value: object) -> bool:
+    """Whether it can be said in JSON: a date of TOML can't."""
+    try:
+        json.dumps(value)
+    except TypeError:
+        return False
+    return True
 
 
 _MEMBERS: dict[str, tuple[Check, str]] = {
