@@ -127,6 +127,13 @@ def test_enter_and_two_answers_make_a_tv(scene: Scene) -> None:
     assert all(f"pairlet {command} " in told for command in ("doctor", "pair", "run"))
 
 
+def test_what_is_seen_in_the_brackets_is_the_default(scene: Scene) -> None:
+    del scene.members["scopes_supported"]
+    answers = {**ANSWERS, "What may the device": ["none"], "Which broker": ["none"], "Whose": ["14"]}
+    config = scene.run(answers={**answers, "Whom does": ["2"], "client secret": ["file"]})
+    assert not config.text("oauth.scope") and not config.text("mqtt.url")
+
+
 def test_a_browser_on_the_device_makes_a_kiosk(scene: Scene) -> None:
     config = scene.run(answers={**ANSWERS, "Is there a browser": ["yes"]})
     assert config.text("oauth.grant") == "authorization_code"
@@ -512,6 +519,8 @@ def expected(question: str, text: str, scene: Scene) -> set[str]:
     """What the setting may be, if `text` is taken."""
     if question == "scopes":
         return {" ".join(text.split()) if text.strip() != "-" else ""}
+    if question == "Which file" and "\0" in text:
+        return set()  # no path has one: a system won't even look for it
     if question == "Which file":
         return {os.path.normpath(os.path.join(scene.folder, os.path.expanduser(text.strip())))}
     return {text.strip()}

@@ -49,8 +49,8 @@ class Talk:
     ) -> Answer:
         """What `check` makes of the first answer that it takes; it raises ConfigError for the others.
 
-        Enter is `default`, which is `shown` in brackets; without one it is no answer. `lines` stand below
-        the question.
+        Enter is `default`, which is `shown` in brackets, and so is what stands there; without one it is no
+        answer. `lines` stand below the question.
         """
         self.say()
         self.say(question)
@@ -62,8 +62,10 @@ class Talk:
             if not text and default is None:
                 self.say("This one takes an answer.")
                 continue
+            if not text or text == shown:  # some type what they see in the brackets
+                text = default or ""
             try:
-                return check(text or default or "")
+                return check(text)
             except ConfigError as error:
                 self.tell(error)
 
