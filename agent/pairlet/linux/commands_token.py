@@ -8,7 +8,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from ..core.errors import ConfigError, ProtocolError, StoreError, UnpairedError
+from ..core.errors import ConfigError, PairletError, ProtocolError, StoreError, UnpairedError
 from ..core.token import DPOP, Token
 from ..drive import Patience
 from .clock import SystemClock
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ..settings import Settings
     from .token_agent.answers import Lent
 
+# A token with less than that left is not worth handing out.
+_LEAST_MS = 10_000
 _BOUND = (
     "pairlet: this token is bound to the device's key (DPoP), and of no use without it: have a program send "
     "its requests with BearerAuth of the Python library."
@@ -30,6 +32,28 @@ _BOUND = (
 _IF_NOTHING_ELSE = "Run: pairlet doctor; if it finds nothing wrong with the server, "
 _PAIR_AGAIN = _IF_NOTHING_ELSE + "pair the device again: pairlet unpair, then pairlet pair."
 _CHECK_SECRET = _IF_NOTHING_ELSE + "check the client secret with its administrator."
+
+
+class WhileGood(Patience):
+    """Gives up as well when another try, if it takes as long as the last, could outlast a token that is still
+    good: better that one than none."""
+
+    def __init__(self, agent: "Agent"):
+        super().__init__(TRIES)
+        self._keeper = agent.keeper
+        self._clock = agent.ports.clock
+        self._began: int = self._clock.now()
+
+    def __call__(self, error: PairletError | None, pause_ms: int = 0) -> None:
+        """As Patience."""
+        super().__call__(error, pause_ms)
+        now, token = self._clock.now(), self._keeper.token
+        left_ms = None if token is None else token.remaining_ms(now)
+        taken_ms = now - self._began
+        self._began = now + pause_ms
+        is_short = left_ms is not None and left_ms <= pause_ms + taken_ms + _LEAST_MS
+        if error is not None and is_short and self._keeper.is_usable():
+            raise error
 
 
 async def token(arguments: argparse.Namespace, output: Output) -> int:
@@ -123,7 +147,7 @@ def _is_meant(lent: "Lent", config: "Settings") -> bool:
 async def _stored_token(arguments: argparse.Namespace, output: Output) -> Token:
     joined = Joined(arguments, output)
     try:
-        return await joined.agent.usable_token(Patience(TRIES))
+        return await joined.agent.usable_token(WhileGood(joined.agent))
     except ProtocolError as error:
         raise _advised(error, joined.agent) from None
     finally:
