@@ -57,7 +57,8 @@ class FileStore:
     is_shared = True
 
     def __init__(self, folder: str | os.PathLike[str], *, lock_timeout_s: float = 60, as_found: bool = False):
-        self._folder = os.path.abspath(os.path.expanduser(os.fspath(folder)))
+        with told("find the state folder", os.fspath(folder)):  # the working directory may be gone
+            self._folder = os.path.abspath(os.path.expanduser(os.fspath(folder)))
         self._lock_timeout_s = lock_timeout_s
         self._claims: dict[str, int] = {}
         with told("prepare the state folder", self._folder):

@@ -18,6 +18,7 @@ import pytest
 from pairlet.core.errors import StoreError
 from pairlet.linux import store as store_module
 from pairlet.linux.commands import Joined
+from pairlet.linux.doctor.reading import look_at_folder
 from pairlet.linux.options import parser
 from pairlet.linux.output import Output
 from pairlet.linux.store import FileStore
@@ -54,6 +55,17 @@ class TestFolder:
         finally:
             os.umask(before)
         assert (mode(folder), mode(folder / "refresh")) == (0o700, 0o600)
+
+    def test_a_relative_one_needs_a_working_directory(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "gone").mkdir()
+        monkeypatch.chdir(tmp_path / "gone")
+        (tmp_path / "gone").rmdir()
+        with pytest.raises(StoreError, match="could not find the state folder 'state': No such file"):
+            FileStore("state")
+        with pytest.raises(StoreError, match="could not find the state folder 'state': No such file"):
+            look_at_folder(Path("state"), 1)
 
     @pytest.mark.parametrize("bits", [0o020, 0o002, 0o022])
     def test_others_must_not_write_to_it(self, tmp_path: Path, bits: int) -> None:

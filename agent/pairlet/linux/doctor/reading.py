@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from ...core.errors import StoreError
-from ..store import FileStore
+from ..store import FileStore, told
 
 
 class ReadOnlyStore:
@@ -81,7 +81,8 @@ def look_at_folder(folder: Path, needed: int) -> tuple[str, str]:
 
     `needed`: bytes that may come to lie there. Raises StoreError.
     """
-    place = folder.absolute()
+    with told("find the state folder", str(folder)):
+        place = folder.absolute()
     while not place.exists() and place != place.parent:
         place = place.parent
     if place != folder.absolute() and not os.access(place, os.W_OK | os.X_OK):
