@@ -69,16 +69,6 @@ class AgentProcess:
             if event["event"] == name and (check is None or check(event)):
                 return event
 
-    def has_said(self, name: str) -> bool:
-        """Whether an event called `name` has come so far."""
-        while not self._lines.empty():
-            line = self._lines.get()
-            if line is None:
-                self._lines.put(None)  # for whoever waits for the end
-                break
-            self.events.append(json.loads(line))
-        return any(event["event"] == name for event in self.events)
-
     def end(self, timeout: float = 30) -> int:
         """Wait for the process to end by itself; return its exit code. All events are in `events` then."""
         exit_code = self.process.wait(timeout)
