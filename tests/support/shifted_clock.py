@@ -6,6 +6,7 @@ What stands before the command itself is Python that changes the agent, as a tes
 """
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 _TESTS = str(Path(__file__).resolve().parents[1])
@@ -30,10 +31,18 @@ def shift(*, ahead_ms: int = 0, pace: int = 1) -> None:
         while (remaining := until - shifted_now(self)) > 0:
             await asyncio.sleep(remaining / pace / 1000)
 
+    def shifted_alarm(self: SystemClock, ring: Callable[[], object], until: int) -> "asyncio.Task[None]":
+        async def wait() -> None:
+            await shifted_sleep(self, until)
+            ring()
+
+        return asyncio.create_task(wait())
+
     def shifted_wall(self: SystemClock):  # type: ignore[no-untyped-def]
         found = wall(self)
         return found if found.seconds is None else found._replace(seconds=found.seconds + ahead_ms // 1000)
 
     SystemClock.now = shifted_now  # type: ignore[method-assign]
     SystemClock.sleep_until = shifted_sleep  # type: ignore[method-assign]
+    SystemClock.alarm = shifted_alarm  # type: ignore[method-assign, assignment]
     SystemClock.wall = shifted_wall  # type: ignore[method-assign]

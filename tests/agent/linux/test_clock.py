@@ -51,6 +51,32 @@ def test_a_suspend_during_a_long_sleep_ends_it(monkeypatch: pytest.MonkeyPatch) 
     assert len(naps) == 2 and max(naps) <= 300
 
 
+def test_a_suspend_ahead_of_an_alarm_makes_it_no_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    naps: list[float] = []
+    clock = SystemClock()
+    real_now, asleep_ms = clock.now, 0
+    monkeypatch.setattr(clock, "now", lambda: real_now() + asleep_ms)
+
+    async def story() -> None:
+        loop, rung = asyncio.get_running_loop(), asyncio.Event()
+
+        def nap(seconds: float, callback: Callable[[], None]) -> asyncio.Handle:
+            nonlocal asleep_ms
+            naps.append(seconds)
+            asleep_ms += 3_600_000
+            return loop.call_soon(callback)
+
+        until = clock.now() + 2 * 3_600_000
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "call_later", nap)
+            clock.alarm(rung.set, until)
+            await rung.wait()
+        assert clock.now() >= until
+
+    asyncio.run(story())
+    assert len(naps) == 2 and max(naps) <= 300
+
+
 @freeze_time("1970-01-01 00:10:00")
 def test_a_clock_that_was_never_set_tells_no_date() -> None:
     assert SystemClock().wall() == Wall(UNSET, None)
