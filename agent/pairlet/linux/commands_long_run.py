@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from ..core.metadata import ServerMetadata
     from ..drive import Trouble
 
-_DAY_MS = 86_400_000
 # So long is the pause of a refresh that has failed for some minutes; longer only if the server asked for it.
 _LEAST_MS, _MOST_MS = 60_000, 150_000
 # Also what a Retry-After of the metadata may ask for: nobody is held to more.
@@ -22,20 +21,20 @@ class _SearchError(Exception):
 
 
 class LongRunAgent(Agent):
-    """Searches for the server's metadata once a day, and once an hour while a refresh fails. What a
-    search does not find stays as it was."""
+    """Searches for the server's metadata once more when a refresh goes on failing, and then once an hour.
+    What a search does not find stays as it was."""
 
     _searched_at = 0
+    _wants_search = False
 
     async def refresh(self, trouble: "Trouble") -> None:
         """As Agent.refresh; in trouble it goes on where the endpoints are by now."""
 
         def told(error: PairletError | None, pause_ms: int = 0) -> None:
-            wanted = error is not None and _LEAST_MS <= pause_ms <= _MOST_MS and self._age_ms() >= _AGAIN_MS
-            if wanted:
-                self._searched_at -= _DAY_MS  # by the next refresh, if `trouble` has no patience for it
-            trouble(error, pause_ms)
-            if wanted:
+            if error is not None and _LEAST_MS <= pause_ms <= _MOST_MS:
+                self._wants_search = self.ports.clock.now() - self._searched_at >= _AGAIN_MS
+            trouble(error, pause_ms)  # without patience for it: by the next refresh
+            if self._wants_search:
                 raise _SearchError
 
         while True:
@@ -47,17 +46,13 @@ class LongRunAgent(Agent):
                 pass
 
     async def find(self, trouble: "Trouble") -> "ServerMetadata":
-        """As Agent.find, for a day."""
+        """As Agent.find, but where it is by now."""
         known = self._metadata
         if known is None:
             self._searched_at = self.ports.clock.now()
-        elif self._age_ms() >= _DAY_MS:
+        elif self._wants_search:
             await self._look_anew(known)
         return await super().find(trouble)
-
-    def _age_ms(self) -> int:
-        now: int = self.ports.clock.now()
-        return now - self._searched_at
 
     async def _look_anew(self, known: "ServerMetadata") -> None:
         from ..discovery import find_metadata  # as in Agent.find
@@ -68,7 +63,7 @@ class LongRunAgent(Agent):
         except PairletError:
             return  # the request that follows tells of it
         finally:
-            self._searched_at = ports.clock.now()
+            self._searched_at, self._wants_search = ports.clock.now(), False
         if vars(found) != vars(known):
             self._metadata = found
             # They would go on asking at the old address.

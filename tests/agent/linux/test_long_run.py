@@ -121,6 +121,6 @@ def test_what_a_search_does_not_find_stays_as_it_was(years: Years) -> None:
     assert years.events[-1] == "refreshed"
 
 
-def test_a_server_that_stays_is_asked_once_a_day(years: Years) -> None:
+def test_a_server_that_stays_is_asked_once(years: Years) -> None:
     years.pass_by(71 * HOUR)
-    assert years.asked(WELL_KNOWN) == 3
+    assert years.asked(WELL_KNOWN) == 1
