@@ -52,7 +52,7 @@ class Process:
         store = device.new_store(FOLDER)
         config = world.config
         entropy = Entropy(world.entropy, self.loop)
-        # A board reads the metadata once; on Linux they are read again in the course of the years.
+        # A board reads the metadata once; on Linux they are read again when a refresh goes on failing.
         kind = LongRunAgent if self.command == RUN and not world.era.is_board else Agent
         agent = self._agent = kind(
             config,
