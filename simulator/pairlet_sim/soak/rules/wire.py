@@ -22,8 +22,9 @@ _PLACES = {
     ISSUER + "/token",
     ISSUER + "/revoke",
 }
-# In an hour: what a back-off of a minute, and for refreshes one of five minutes, comes to.
-_MOST, _MOST_REFRESHES = 200, 100
+# In an hour: what a back-off of a minute comes to; of refreshes four in two minutes, which is what a server
+# gets that is in trouble three times, soon asked again, and then refuses, with a pause of 100 s at the least.
+_MOST, _MOST_REFRESHES = 200, 130
 _HOUR_MS = 3_600_000
 
 
