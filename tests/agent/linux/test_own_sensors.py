@@ -368,12 +368,16 @@ def test_a_command_that_can_not_be_run_is_said(tmp_path: Path) -> None:
         read(CommandSensor("c", [str(tmp_path / "text")], "x"))
 
 
-def test_a_command_that_hangs_ends_with_all_that_it_began(
-    script: Script, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def mark(monkeypatch: pytest.MonkeyPatch) -> str:
+    """What the commands of a test can be told by, with all that they begin."""
     environ, mark = marked_environment()
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
+    return mark
+
+
+def test_a_command_that_hangs_ends_with_all_that_it_began(script: Script, mark: str) -> None:
     reader, told = sampler(
         CommandSensor("c", [script("sleep 1000 & trap '' TERM; echo 1; sleep 1000")], "x"), limit_s=0.2
     )
@@ -387,53 +391,33 @@ def test_a_command_that_hangs_ends_with_all_that_it_began(
     until(lambda: _others(mark) == {}, "the command and its children to end")
 
 
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("is_sampled", [False, True])
 @pytest.mark.parametrize("steps", range(8))
 def test_a_command_given_up_while_it_begins_ends_with_all_that_it_began(
-    steps: int, script: Script, monkeypatch: pytest.MonkeyPatch
+    steps: int, is_sampled: bool, times: int, script: Script, mark: str
 ) -> None:
-    environ, mark = marked_environment()
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
+    """By whoever reads it; by a sampler, whose process ends then and cancels whatever is left."""
     sensor = CommandSensor("c", [script("sleep 1000 & sleep 1000 & wait")], "x")
+    reader = sampler(sensor, limit_s=60)[0] if is_sampled else sensor
+
+    async def read() -> None:
+        await reader.read()
 
     async def story() -> None:
-        task = asyncio.create_task(sensor.read())
+        task = asyncio.create_task(read())
         while not _others(mark):
             await asyncio.sleep(0)
         until(lambda: len(_others(mark)) == 3, "its children, while the event loop stands still")
         for _ in range(steps):
             await asyncio.sleep(0)
-        task.cancel()
-        await asyncio.sleep(0)
-        task.cancel()
+        for _ in range(times):
+            task.cancel()
+            await asyncio.sleep(0)
         with pytest.raises(asyncio.CancelledError):
             await task
 
     asyncio.run(story())
-    until(lambda: _others(mark) == {}, "the command and its children to end")
-
-
-@pytest.mark.parametrize("steps", range(8))
-def test_a_process_that_ends_takes_a_command_that_has_just_begun_along(
-    steps: int, script: Script, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    environ, mark = marked_environment()
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-    reader, _ = sampler(CommandSensor("c", [script("sleep 1000 & sleep 1000 & wait")], "x"), limit_s=60)
-
-    async def story() -> None:
-        task = asyncio.create_task(reader.read())
-        while not _others(mark):
-            await asyncio.sleep(0)
-        until(lambda: len(_others(mark)) == 3, "its children, while the event loop stands still")
-        for _ in range(steps):
-            await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    asyncio.run(story())  # which then cancels whatever is left
     until(lambda: _others(mark) == {}, "the command and its children to end")
 
 

@@ -1,6 +1,7 @@
 """The Sensors port over several sensors: whichever fails or hangs costs its own values, and no time."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -62,8 +63,13 @@ class Sampler:
                 await asyncio.wait(tasks, timeout=limit_s)
         except asyncio.CancelledError:
             self._cut()
-            # Else whoever ends all that is left would end them in the middle of it.
-            await asyncio.wait(tasks, timeout=_TIDY_S)
+            # Else whoever ends all that is left would end them in the middle of it. Whoever cancels us once
+            # more waits that long for the same.
+            loop = asyncio.get_running_loop()
+            until = loop.time() + _TIDY_S
+            while any(not task.done() for task in tasks) and (left := until - loop.time()) > 0:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait(tasks, timeout=left)
             raise
         finally:
             self._cut()
