@@ -5,24 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pairlet.agent import Ports
-from pairlet.config import Config
-from pairlet.core.client import Client
 from pairlet.core.errors import PairletError
 from pairlet.core.http import Request, Response
-from pairlet.device import Device
 from pairlet.drive import Patience
 from pairlet.linux.commands_long_run import LongRunAgent
-from portable.fakes import (
-    CountingEntropy,
-    FixedSensors,
-    ManualButton,
-    MemoryStore,
-    RecordingDisplay,
-    ScriptedHttp,
-    VirtualClock,
-)
+from portable.fakes import ScriptedHttp, VirtualClock
 from portable.model_server import ISSUER, ModelServer
+from support.virtual_agent import virtual_agent
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -63,14 +52,7 @@ class Years:
         self.server = MovedServer(self.clock)
         self.events: list[str] = []
         http = ScriptedHttp(self.clock, self.server, latency_ms=50)
-        edges = (RecordingDisplay(), MemoryStore(), CountingEntropy(), FixedSensors({}), ManualButton())
-        self.agent = LongRunAgent(
-            Config.from_tables({"oauth": {"issuer": ISSUER, "client_id": "tv"}}, "test"),
-            Client("tv"),
-            Device("d1", "Kitchen"),
-            Ports(self.clock, http, *edges, None, None),
-            lambda event, **_: self.events.append(event),
-        )
+        self.agent = virtual_agent(LongRunAgent, self.clock, http, self.events.append)
         self.pass_by(HOUR // 2)
         assert self.events == ["code", "paired"]
 

@@ -2,24 +2,14 @@
 
 import asyncio
 
-from pairlet.agent import Agent, Ports
-from pairlet.config import Config
-from pairlet.core.client import Client
+from pairlet.agent import Agent
 from pairlet.core.errors import TransportError
 from pairlet.core.http import Request, Response
-from pairlet.device import Device
 from pairlet.drive import Patience
 from pairlet.linux.commands_token import WhileGood
-from portable.fakes import (
-    CountingEntropy,
-    FixedSensors,
-    ManualButton,
-    MemoryStore,
-    RecordingDisplay,
-    ScriptedHttp,
-    VirtualClock,
-)
-from portable.model_server import ISSUER, ModelServer
+from portable.fakes import ScriptedHttp, VirtualClock
+from portable.model_server import ModelServer
+from support.virtual_agent import virtual_agent
 
 
 def tries(latency_ms: int, left_ms: int) -> tuple[str, int]:
@@ -35,10 +25,7 @@ def tries(latency_ms: int, left_ms: int) -> tuple[str, int]:
         return TransportError("no answer")
 
     http = ScriptedHttp(clock, answer)
-    edges = (RecordingDisplay(), MemoryStore(), CountingEntropy(), FixedSensors({}), ManualButton())
-    config = Config.from_tables({"oauth": {"issuer": ISSUER, "client_id": "tv"}}, "test")
-    ports = Ports(clock, http, *edges, None, None)
-    agent = Agent(config, Client("tv"), Device("d1", "Kitchen"), ports, lambda *_, **__: None)
+    agent = virtual_agent(Agent, clock, http, lambda event: None)
 
     async def play() -> str:
         token = await agent.pair(Patience(3))
