@@ -79,8 +79,6 @@ def _command(arguments: argparse.Namespace, output: Output) -> int:
 
         command = COMMANDS[arguments.command]
     else:
-        # A press of the button: until it has an ear for that, which takes reading all those modules.
-        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         from .commands import COMMANDS
 
         command = COMMANDS[arguments.command]
