@@ -87,14 +87,14 @@ def _configured(arguments: argparse.Namespace) -> tuple[Config, Path | None]:
 def configuration_file(named: str | None) -> Path | None:
     """The file that --config has `named`, else the first that is there."""
     for place in [named] if named else _PLACES:
-        path = _expanded(place)
+        path = expanded(place)
         # os.path, not Path.is_file: a home that this user may not look into holds no file for it.
         if named or os.path.isfile(path):
             return path
     return None
 
 
-def _expanded(name: str) -> Path:
+def expanded(name: str) -> Path:
     """`name` with its "~"; without a home to stand for, as it is."""
     return Path(os.path.expanduser(name))
 
@@ -119,7 +119,7 @@ def read_configuration(path: Path) -> Config:
         keys = tables.get(table)
         value = keys.get(key) if isinstance(keys, dict) else None
         if isinstance(keys, dict) and isinstance(value, str):
-            keys[key] = str(path.parent / _expanded(value))
+            keys[key] = str(path.parent / expanded(value))
     oauth = tables.get("oauth")
     if isinstance(oauth, dict) and isinstance(oauth.get("provider"), str):
         from .commands_provider import found_beside
@@ -131,12 +131,12 @@ def read_configuration(path: Path) -> Config:
 def state_folder(config: "Settings") -> Path:
     """Where the state is: as configured, systemd's STATE_DIRECTORY, or the place of this user."""
     if config.text("store.dir"):
-        return _expanded(config.text("store.dir"))
+        return expanded(config.text("store.dir"))
     if os.environ.get("STATE_DIRECTORY"):
         return Path(os.environ["STATE_DIRECTORY"].partition(":")[0])
     if os.geteuid() == 0:
         return Path("/var/lib/pairlet")
-    return _expanded(os.environ.get("XDG_STATE_HOME") or "~/.local/state") / "pairlet"
+    return expanded(os.environ.get("XDG_STATE_HOME") or "~/.local/state") / "pairlet"
 
 
 def ca_file_of(config: "Settings", table: str) -> str | None:
@@ -144,7 +144,7 @@ def ca_file_of(config: "Settings", table: str) -> str | None:
     name = config.text(table + ".ca_file") or config.text("oauth.ca_file")
     if not name:
         return None
-    path = str(_expanded(name))
+    path = str(expanded(name))
     check_ca_file(path)
     return path
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from ..config import SETTINGS, Config
 from ..registering import RegisteringHttp
 from ..translating import TranslatedHttp
-from .commands import PATHS
+from .commands import PATHS, expanded
 from .providers.applying import over, presets
 
 if TYPE_CHECKING:
@@ -23,14 +23,14 @@ def with_provider(config: Config) -> Config:
     preset = dict(Config.from_tables(dict(tables), str(profile.path)).given)
     for name in PATHS:
         if preset.get(name):
-            preset[name] = str(profile.path.parent / Path(str(preset[name])).expanduser())
+            preset[name] = str(profile.path.parent / expanded(str(preset[name])))
     return Config(over(preset, given, "oauth."))
 
 
 def found_beside(value: str, folder: Path) -> str:
     """oauth.provider as a file in `folder` has it: a name stays, a path starts from there."""
     is_path = value.endswith(".toml") or "/" in value
-    return str(folder / Path(value).expanduser()) if is_path else value
+    return str(folder / expanded(value)) if is_path else value
 
 
 def translated(http: "Http", config: Config, store: "Store", clock: "Clock") -> "Http":

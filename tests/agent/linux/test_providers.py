@@ -213,6 +213,7 @@ def test_a_path_starts_from_where_the_configuration_is(own, tmp_path: Path) -> N
     own()
     assert found_beside("acme.toml", tmp_path) == str(tmp_path / "acme.toml")
     assert found_beside("github", tmp_path) == "github"
+    assert found_beside("~nobody-at-all/acme.toml", tmp_path) == str(tmp_path / "~nobody-at-all/acme.toml")
     given = {"provider": "acme.toml", "client_id": "tv", "provider_values": {"server": "https://a.example"}}
     assert presets(given, tmp_path, "x")[1].name == "Acme"  # type: ignore[union-attr]
 
